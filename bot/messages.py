@@ -170,7 +170,10 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class Speech:
-    """One outbox row on its way out: exactly one HTTP request. `human_tag`: outside the standard window, staff-written."""
+    """One outbox row on its way out: exactly one HTTP request.
+
+    `human_tag`: written by staff outside the standard window.
+    """
 
     reference: str
     address: Address
@@ -254,7 +257,7 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class Entity:
-    """`kind`: province, country, phone, date, age, money. `value` is canonical text, `start`/`end` index the raw text."""
+    """`kind`: province, country, phone, date, age, money. `value` is canonical; `start`/`end` index the raw text."""
 
     kind: str
     value: str
@@ -290,7 +293,7 @@ class World:
     """Facts about the world that a turn may speak of. The rim fills them in; the engine never looks for itself.
 
     `now` is local wall time in ISO 8601 with offset (Asia/Ho_Chi_Minh). `ticket` is the state of her open ticket.
-    `staffed`: a counsellor of a fitting office is on shift now. `opens` says in words when one will be (`8 giờ sáng mai`).
+    `staffed`: a counsellor of a fitting office is on shift now. `opens` says in words when one will be.
     """
 
     now: str = ""

@@ -1,6 +1,6 @@
 """YAML read the strict way: plain data, a line number for every value, and no surprises.
 
-Only the safe subset is taken: no tags, anchors, aliases, tabs or duplicate keys, at most 5 MB; every fault names its line.
+Only the safe subset is taken: no tags, anchors, aliases, tabs or duplicate keys, at most 5 MB; every fault has a line.
 Plain scalars stay text unless they are integers, floats, true/false or null (`no`, `on` and dates are text: YAML 1.2).
 """
 
