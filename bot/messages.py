@@ -322,7 +322,7 @@ class Heard:
 
 @dataclass(frozen=True, slots=True)
 class OpenTicket:
-    """Ask for a person. `reason`: asked, unknown, article, danger, echo, failure, appointment, flow."""
+    """Ask for a person. `reason`: asked, unknown, article, danger, echo, failure, appointment, flow, delete."""
 
     reason: str
     level: Level = "NONE"
@@ -437,20 +437,24 @@ Effect = (
 class State:
     """What the bot remembers between turns. Slot values are JSON scalars; `stack` holds suspended flows, newest last.
 
-    `offered` are the choices shown last (so a number or a near word can pick one), `unknowns` counts turns in a row
-    without an answer, `heard_at`/`said_at` are ms, `danger_at` the times of recent AMBER and CHECK turns.
+    `offered` are the choices shown last (so a number or a near word can pick one), `trail` the questions of the open
+    flow already answered (for "back"), `unknowns` counts turns in a row without an answer, `owner` who owned the chat
+    at the last turn (so that a hand-back is noticed), `heard_at`/`said_at` are ms, `danger_at` the times of recent
+    RED, AMBER and CHECK turns.
     """
 
     flow: str = ""
     step: str = ""
     slots: Mapping[str, str | int | float | bool | None] = field(default_factory=dict)
     stack: tuple[tuple[str, str], ...] = ()
+    trail: tuple[str, ...] = ()
     offered: tuple[Choice, ...] = ()
     article: str = ""
     topic: str = ""
     locale: str = "vi"
     unknowns: int = 0
     welcomed: bool = False
+    owner: Owner = "bot"
     heard_at: int = 0
     said_at: int = 0
     danger_at: tuple[tuple[int, Level], ...] = ()
