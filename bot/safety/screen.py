@@ -1,0 +1,267 @@
+"""The screen: one text in, one `Danger` out. It never raises, is bounded in time, and when in doubt says CHECK.
+
+Pure: no network, database or randomness; the only clock is the stopwatch it is given, for its own time limit.
+"""
+
+from __future__ import annotations
+
+import time
+from bisect import bisect_left
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from bot.errors import ContentError
+from bot.messages import LEVELS, Category, Danger, Level
+from bot.safety.signs import WINDOW, Chain, Modifier, Pattern, Sign, Signs, load
+from bot.safety.words import Words, stands_for, words
+
+BUDGET = 0.05  # seconds; beyond it a text is CHECK, never NONE
+HEAD = 3_000  # characters read from each end of a flood
+SPANS = 80  # places kept per slot: a flood of one word must not cost more than a long letter
+CUE = 6  # words around an unmarked homograph in which its second cue must stand
+ESCALATE = 30 * 60 * 1000  # ms: two AMBER within this time are RED
+
+Span = tuple[int, int]
+Found = dict[str, list[Span]]
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A pattern found: the words it covers, the words that filled its slots, and the level after modifiers."""
+
+    sign: Sign
+    start: int
+    end: int
+    parts: tuple[Span, ...]
+    level: Level
+    why: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Screen:
+    """Everything the screen knows, loaded once. `clock` is a stopwatch in seconds."""
+
+    signs: Signs
+    clock: Callable[[], float] = field(default=time.perf_counter, compare=False)
+
+    @classmethod
+    def load(cls, path: Path) -> Screen:
+        """Reads a knowledge folder (or its `danger.yml`). Raises ContentError with every fault."""
+        signs, findings = load(path / "danger.yml" if path.is_dir() else path)
+        if signs is None:
+            raise ContentError([f for f in findings if f.severity == "error"])
+        return cls(signs)
+
+    def read(self, text: str) -> Danger:
+        """What one text says about danger. Never raises; a fault or too much time gives CHECK."""
+        began = self.clock()
+        try:
+            danger = self._read(text, began + BUDGET)
+        except Exception:  # a fault of ours must send her to a person, never to silence
+            return Danger("CHECK", why=("screen failed",))
+        if danger.level == "NONE" and self.clock() - began > BUDGET:
+            return Danger("CHECK", why=("out of time",))
+        return danger
+
+    def _read(self, text: str, until: float) -> Danger:
+        middle = ""
+        if len(text) > 2 * HEAD:
+            text, middle = text[:HEAD] + "\n" + text[-HEAD:], text[HEAD:-HEAD][:1_000_000].lower()
+        said = words(text)
+        hits = list(self.hits(said, until))
+        danger = _verdict(hits, said)
+        if middle and danger.level == "NONE" and any(alarm in middle for alarm in self.signs.alarms):
+            return Danger("CHECK", why=("long text with an alarming word",))
+        return danger
+
+    def hits(self, said: Words, until: float = float("inf")) -> Iterator[Hit]:
+        """Every pattern found, after masks and modifiers."""
+        found = self._masked(self._scan(said), said)
+        for sign in self.signs.signs:
+            for pattern in sign.patterns:
+                if not pattern.needs <= found.keys():
+                    continue
+                if self.clock() > until:
+                    return
+                for start, end, parts in _matches(pattern, found, sign.window):
+                    if sign.unless and _near(found, sign.unless, start, end, CUE):
+                        continue
+                    if sign.cues and not _near(found, sign.cues, start, end, sign.window):
+                        continue
+                    yield self._modified(Hit(sign, start, end, parts, sign.level), found, said)
+
+    def _masked(self, found: Found, said: Words) -> Found:
+        """What is left when harmless collocations hide their own words."""
+        hidden = set[int]()
+        for mask in self.signs.masks:
+            if mask.needs <= found.keys():
+                for start, end, _ in _matches(mask, found, WINDOW):
+                    if not any(said.stop[start + 1 : end]):
+                        hidden.update(range(start, end))
+        if not hidden:
+            return found
+        kept = {
+            slot: [(s, e) for s, e in spans if not any(i in hidden for i in range(s, e))]
+            for slot, spans in found.items()
+        }
+        return {slot: spans for slot, spans in kept.items() if spans}
+
+    def _scan(self, said: Words) -> Found:
+        """Where each slot is filled. One pass over the text; an unmarked homograph needs its cue."""
+        found: Found = {}
+        doubtful: list[tuple[tuple[str, ...], tuple[str, ...], Span]] = []
+        size = len(said.tokens)
+        for start in range(size):
+            node = self.signs.root.next.get(said.bare[start])
+            at = start + 1
+            while node is not None:
+                for phrase in node.phrases:
+                    assumed = _assumed(said, phrase.words, start)
+                    if assumed and phrase.cues:
+                        doubtful.append((phrase.slots, phrase.cues, (start, at)))
+                    elif assumed is not None:
+                        for slot in phrase.slots:
+                            found.setdefault(slot, []).append((start, at))
+                node = node.next.get(said.bare[at]) if at < size else None
+                at += 1
+        for slots, cues, (start, end) in doubtful:
+            if _near(found, cues, start, end, CUE):
+                for slot in slots:
+                    found.setdefault(slot, []).append((start, end))
+        for slot, spans in found.items():
+            spans.sort()
+            if len(spans) > SPANS:
+                found[slot] = spans[: SPANS // 2] + spans[-SPANS // 2 :]
+        return found
+
+    def _modified(self, hit: Hit, found: Found, said: Words) -> Hit:
+        level, why = hit.sign.level, list[str]()
+        if not hit.sign.plain:
+            if _negated(hit, found, said):
+                level = _lower(level, "CHECK" if level in ("RED", "AMBER") else "NONE")
+                why.append("negated")
+            for modifier in self.signs.modifiers:
+                if not _applies(modifier, hit, found):
+                    continue
+                changed = max(level, modifier.to, key=LEVELS.index) if modifier.raises else _lower(level, modifier.to)
+                if changed != level:
+                    level = changed
+                    why.append(modifier.id)
+        return Hit(hit.sign, hit.start, hit.end, hit.parts, level, tuple(why))
+
+
+def combine(history: Sequence[tuple[int, Level]], danger: Danger, at_ms: int) -> Danger:
+    """The conversation's level: what was just read, in the light of recent (ms, level) turns, oldest first.
+
+    RED is never lowered by later words within the time; a second AMBER is RED.
+    """
+    recent = [level for at, level in history if 0 <= at_ms - at <= ESCALATE]
+    if "RED" in recent and danger.level != "RED":
+        return Danger("RED", danger.category, danger.evidence, (*danger.why, "RED moments ago"))
+    if danger.level == "AMBER" and "AMBER" in recent:
+        return Danger("RED", danger.category, danger.evidence, (*danger.why, "second AMBER in 30 minutes"))
+    return danger
+
+
+def _matches(pattern: Pattern, found: Found, window: int) -> list[tuple[int, int, tuple[Span, ...]]]:
+    """Places where all chains of a pattern stand, shortest first for each end."""
+    first, *others = [_chain(chain, found) for chain in pattern.chains]
+    result = []
+    for start, end, parts in first:
+        hull = (start, end, parts)
+        for group in others:
+            best = min(
+                ((max(hull[1], e) - min(hull[0], s), s, e, p) for s, e, p in group if e <= hull[0] or s >= hull[1]),
+                default=None,
+            )
+            if best is None or best[0] > window:
+                break
+            hull = (min(hull[0], best[1]), max(hull[1], best[2]), hull[2] + best[3])
+        else:
+            result.append(hull)
+    return result
+
+
+def _chain(chain: Chain, found: Found) -> list[tuple[int, int, tuple[Span, ...]]]:
+    states: dict[int, tuple[int, tuple[Span, ...]]] = {
+        end: (start, ((start, end),)) for start, end in found[chain.slots[0]]
+    }
+    for slot, gap in zip(chain.slots[1:], chain.gaps, strict=True):
+        spans = found[slot]
+        nexts: dict[int, tuple[int, tuple[Span, ...]]] = {}
+        for end, (start, parts) in states.items():
+            at = bisect_left(spans, (end, 0))
+            while at < len(spans) and spans[at][0] <= end + gap:
+                span = spans[at]
+                old = nexts.get(span[1])
+                if old is None or old[0] < start:
+                    nexts[span[1]] = (start, (*parts, span))
+                at += 1
+        states = nexts
+    return [(start, end, parts) for end, (start, parts) in states.items()]
+
+
+def _assumed(said: Words, phrase: Sequence[str], start: int) -> int | None:
+    """How many words of the phrase stand here without (all) their marks; None when it is not this phrase."""
+    assumed = 0
+    for at, word in enumerate(phrase, start):
+        token = said.tokens[at]
+        if token != word:
+            if not said.loose[at] or not stands_for(token, word):
+                return None
+            assumed += 1
+    return assumed
+
+
+def _near(found: Found, slots: Sequence[str], start: int, end: int, window: int) -> bool:
+    """Whether one of the slots stands within `window` words of the span, outside it."""
+    return any(
+        (e <= start and start - e <= window) or (s >= end and s - end <= window)
+        for slot in slots
+        for s, e in found.get(slot, ())
+    )
+
+
+def _negated(hit: Hit, found: Found, said: Words) -> bool:
+    """A `not` right before the first part, or at most one word before a later part, with no stop between."""
+    covered = {i for s, e in hit.parts for i in range(s, e)}
+    for s, e in found.get("not", ()):
+        if any(i in covered for i in range(s, e)):
+            continue
+        for start, _ in hit.parts:
+            reach = 0 if start == hit.start else 1
+            if 0 <= start - e <= reach and not any(said.stop[e : start + 1]):
+                return True
+    return False
+
+
+def _applies(modifier: Modifier, hit: Hit, found: Found) -> bool:
+    if modifier.categories and hit.sign.category not in modifier.categories:
+        return False
+    if modifier.levels and hit.sign.level not in modifier.levels:
+        return False
+    if not any(
+        s <= hit.end + modifier.window and e >= hit.start - modifier.window for s, e in found.get(modifier.slot, ())
+    ):
+        return False
+    return not _near(found, modifier.unless, hit.start - 1, hit.end + 1, modifier.window + 1)
+
+
+def _lower(level: Level, to: Level) -> Level:
+    return min(level, to, key=LEVELS.index)
+
+
+def _verdict(hits: Sequence[Hit], said: Words) -> Danger:
+    top = max((LEVELS.index(h.level) for h in hits), default=0)
+    if top == 0:
+        return Danger(why=tuple(dict.fromkeys(w for h in hits for w in h.why)))
+    weight: dict[Category, float] = {}
+    for hit in hits:
+        rank = LEVELS.index(hit.level)
+        gain = rank + (10 if rank == top else 0)
+        weight[hit.sign.category] = weight.get(hit.sign.category, 0) + gain
+    category = max(weight, key=lambda c: weight[c])
+    best = max((h for h in hits if h.sign.category == category), key=lambda h: (LEVELS.index(h.level), h.start - h.end))
+    why = (best.sign.id, *best.why)
+    return Danger(LEVELS[top], category, said.span(best.start, best.end), why)

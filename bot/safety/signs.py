@@ -1,0 +1,391 @@
+"""Danger signs as data: `knowledge/danger.yml` read, checked, compiled into one trie of phrases and chains of slots.
+
+Pure but for reading the file. Every fault of the file is reported with its line; nothing here looks at anyone's message.
+
+A pattern is written as slots and words in order: `{husband} .. {beat} {me}`. Words side by side are one phrase; beside
+a slot up to two other words may stand between, up to five at `..`, ten at `...`, none at `+` (`~`: two, between words).
+`?` makes a slot or word optional, `{a|b}` is either slot, `x|y` either word, `_` keeps a phrase together (`a|b_c`).
+Parts joined by `&` may come in any order, all within `window` words. Masks take no other words unless they say so.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from itertools import product
+from pathlib import Path
+from typing import Any, get_args
+
+from bot.messages import LEVELS, Category, Finding, Level
+from bot.safety.words import bare, words
+from bot.yamlfile import Document, read
+
+WINDOW = 14
+GAPS = {"+": 0, "~": 2, "..": 5, "...": 10}
+NEAR = 2
+_ELEMENT = re.compile(r"\{([a-z0-9_|]+)\}(\??)|([^\s{}&]+)")
+
+
+@dataclass(frozen=True, slots=True)
+class Chain:
+    """Slots in order; `gaps[i]` = how many words may stand between element i and i + 1."""
+
+    slots: tuple[str, ...]
+    gaps: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Pattern:
+    """Chains that must all be found within `window` words, in any order."""
+
+    source: str
+    line: int
+    chains: tuple[Chain, ...]
+    needs: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Sign:
+    """What a family of patterns means. `plain`: no modifier may lower it. `unless`/`cues`: slots near the hit."""
+
+    id: str
+    category: Category
+    level: Level
+    patterns: tuple[Pattern, ...]
+    unless: tuple[str, ...] = ()
+    cues: tuple[str, ...] = ()
+    plain: bool = False
+    window: int = WINDOW
+
+
+@dataclass(frozen=True, slots=True)
+class Modifier:
+    """Words near a hit that change its level: `to` a lower one, or with `raises` a higher one."""
+
+    id: str
+    slot: str
+    to: Level
+    window: int
+    unless: tuple[str, ...] = ()
+    categories: tuple[str, ...] = ()
+    levels: tuple[str, ...] = ()
+    raises: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Phrase:
+    """Words with their marks, the slots they fill, and the second cues needed when they are written without marks."""
+
+    words: tuple[str, ...]
+    slots: tuple[str, ...]
+    cues: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """One step of the trie over words without marks."""
+
+    next: dict[str, Node] = field(default_factory=dict)
+    phrases: list[Phrase] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Signs:
+    """The whole file, compiled. `digest` is the hash of its content without the `reviews` block."""
+
+    version: str
+    digest: str
+    root: Node
+    masks: tuple[Pattern, ...]
+    signs: tuple[Sign, ...]
+    modifiers: tuple[Modifier, ...]
+    slots: Mapping[str, tuple[str, ...]]
+    reviews: tuple[Mapping[str, str], ...]
+    alarms: tuple[str, ...]
+
+
+def load(path: Path) -> tuple[Signs | None, list[Finding]]:
+    """Reads and compiles one file. On any error there are no signs, and every fault is in the findings."""
+    document, findings = read(path)
+    if document is None or any(f.severity == "error" for f in findings):
+        return None, findings
+    reader = _Reader(document, findings)
+    signs = reader.signs()
+    return (None if any(f.severity == "error" for f in findings) else signs), findings
+
+
+def digest(data: Mapping[str, Any]) -> str:
+    """Hash of what two people sign: everything but the signatures."""
+    body = {key: value for key, value in data.items() if key != "reviews"}
+    return hashlib.sha256(json.dumps(body, ensure_ascii=False, sort_keys=True).encode()).hexdigest()
+
+
+class _Reader:
+    """Walks one document, collecting faults as it goes."""
+
+    def __init__(self, document: Document, findings: list[Finding]) -> None:
+        self.doc = document
+        self.findings = findings
+        self.raw: dict[str, list[str]] = {}
+        self.fills: dict[tuple[str, ...], list[str]] = {}
+        self.made: set[str] = set()
+
+    def fault(self, code: str, vi: str, en: str, *path: str | int) -> None:
+        self.findings.append(Finding("error", self.doc.file, self.doc.line(*path), code, vi, en))
+
+    def texts(self, value: Any, *path: str | int) -> list[str]:
+        """A list of non-empty texts; a single text counts as a list of one."""
+        items = [value] if isinstance(value, str) else value
+        if not isinstance(items, list):
+            self.fault("list", "phải là một danh sách chữ", "must be a list of texts", *path)
+            return []
+        good = []
+        for index, item in enumerate(items):
+            if isinstance(item, str | int) and not isinstance(item, bool) and str(item).strip():
+                good.append(str(item))
+            else:
+                self.fault("text", "mục này phải là chữ", "this entry must be text", *path, index)
+        return good
+
+    def signs(self) -> Signs | None:
+        data = self.doc.data
+        if not isinstance(data, dict):
+            self.fault("mapping", "tệp phải là các khóa", "the file must be a mapping")
+            return None
+        if not self.shape(data):
+            return None
+        for name, value in data["slots"].items():
+            self.raw[name] = self.texts(value, "slots", name)
+        for name in self.raw:
+            for filler in self.fillers(name, ()):
+                self.fill(filler, name)
+        masks = [
+            self.pattern(text, "masks", index, near=0)
+            for index, text in enumerate(self.texts(data.get("masks") or [], "masks"))
+        ]
+        signs = [self.sign(item, index) for index, item in enumerate(data["signs"])]
+        modifiers = [self.modifier(item, index) for index, item in enumerate(data.get("modifiers") or [])]
+        cues = self.homographs(data.get("homographs") or [])
+        return Signs(
+            version=str(data.get("version", "")),
+            digest=digest(data),
+            root=self.trie(cues),
+            masks=tuple(p for group in masks for p in group),
+            signs=tuple(s for s in signs if s),
+            modifiers=tuple(m for m in modifiers if m),
+            slots={name: tuple(self.fillers(name, ())) for name in self.raw},
+            reviews=self.reviews(data.get("reviews") or []),
+            alarms=tuple(words(a).text for a in self.texts(data.get("alarms") or [], "alarms")),
+        )
+
+    def shape(self, data: Mapping[str, Any]) -> bool:
+        """Whether the file has the keys it must have, and no others."""
+        known = {"version", "author", "reviews", "slots", "homographs", "masks", "signs", "modifiers", "alarms"}
+        for key in data.keys() - known:
+            self.fault("unknown-key", f"không có khóa “{key}”", f"unknown key “{key}”", key)
+        for key in ("version", "author", "slots", "signs"):
+            if key not in data:
+                self.fault("missing", f"thiếu khóa “{key}”", f"missing key “{key}”")
+        if isinstance(data.get("slots"), dict) and isinstance(data.get("signs"), list):
+            return True
+        self.fault("shape", "“slots” phải là khóa, “signs” là danh sách", "slots: mapping, signs: list", "slots")
+        return False
+
+    def trie(self, cues: Mapping[tuple[str, ...], tuple[str, ...]]) -> Node:
+        """Every phrase of the file under its words without marks."""
+        root = Node()
+        for tokens, names in self.fills.items():
+            node = root
+            for token in tokens:
+                node = node.next.setdefault(bare(token), Node())
+            needed = next((c for k, c in cues.items() if _inside(k, tokens)), ())
+            node.phrases.append(Phrase(tokens, tuple(dict.fromkeys(names)), needed))
+        return root
+
+    def fillers(self, name: str, trail: tuple[str, ...]) -> list[str]:
+        """A slot's phrases, with the slots it includes (`{other}`) spread out."""
+        if name in trail:
+            self.fault("circle", f"“{name}” gọi vòng lại chính nó", f"slot “{name}” includes itself", "slots", name)
+            return []
+        result: list[str] = []
+        for index, filler in enumerate(self.raw[name]):
+            if filler.startswith("{"):
+                other = filler.strip("{}")
+                if other in self.raw:
+                    result.extend(self.fillers(other, (*trail, name)))
+                elif not trail:
+                    self.fault("no-slot", f"không có nhóm “{other}”", f"no slot “{other}”", "slots", name, index)
+            else:
+                result.append(filler)
+        return result
+
+    def fill(self, phrase: str, slot: str) -> None:
+        tokens = words(phrase).tokens
+        if tokens:
+            names = self.fills.setdefault(tokens, [])
+            if slot not in names:
+                names.append(slot)
+
+    def literal(self, run: tuple[str, ...]) -> str:
+        """A row of literal words is one slot, filled by every reading of its alternatives and optional words."""
+        name = "=" + " ".join(run)
+        if name not in self.made:
+            self.made.add(name)
+            choices = [[*word.rstrip("?").split("|"), *([""] if word.endswith("?") else [])] for word in run]
+            for reading in product(*choices):
+                self.fill(" ".join(reading).replace("_", " "), name)
+        return name
+
+    def slot(self, slot: str, *path: str | int) -> str:
+        """The name of the slot an element stands for; a union becomes a slot of its own."""
+        for part in slot.split("|"):
+            if part not in self.raw:
+                self.fault("no-slot", f"không có nhóm “{part}”", f"no slot “{part}”", *path)
+                return slot
+        if "|" in slot and slot not in self.made:
+            self.made.add(slot)
+            for part in slot.split("|"):
+                for filler in self.fillers(part, ()):
+                    self.fill(filler, slot)
+        return slot
+
+    def pattern(self, text: str, *path: str | int, near: int = NEAR) -> list[Pattern]:
+        """One written pattern as one or more patterns (optional elements spread out)."""
+        groups: list[list[Chain]] = []
+        for part in text.split("&"):
+            elements: list[tuple[str, int, bool]] = []  # slot, gap before it, optional
+            gap = near
+            run: list[str] = []
+            left = _ELEMENT.sub(" ", part).strip()
+            if left:
+                self.fault("pattern", f"không đọc được “{left}”", f"cannot read “{left}”", *path)
+            for slot, optional, literal in (*_ELEMENT.findall(part), ("", "", "")):
+                if literal and literal not in GAPS:
+                    run.append(literal)
+                    continue
+                if run:
+                    elements.append((self.literal(tuple(run)), gap, False))
+                    run, gap = [], near
+                if literal:
+                    gap = GAPS[literal]
+                elif slot:
+                    elements.append((self.slot(slot, *path), gap, bool(optional)))
+                    gap = near
+            chains = _chains(elements)
+            if not chains:
+                self.fault("empty-pattern", "mẫu câu trống", "empty pattern", *path)
+            groups.append(chains)
+        line = self.doc.line(*path)
+        result = []
+        for chains_ in product(*groups):
+            needs = frozenset(slot for chain in chains_ for slot in chain.slots)
+            result.append(Pattern(text, line, tuple(chains_), needs))
+        return result
+
+    def sign(self, item: Any, index: int) -> Sign | None:
+        path = ("signs", index)
+        if not isinstance(item, dict):
+            self.fault("sign", "mỗi dấu hiệu là các khóa", "each sign is a mapping", *path)
+            return None
+        allowed = {"id", "category", "level", "any", "unless", "cues", "plain", "window"}
+        for key in item:
+            if key not in allowed:
+                self.fault("unknown-key", f"không có khóa “{key}”", f"unknown key “{key}”", *path, key)
+        category: Any = item.get("category")
+        level: Any = item.get("level")
+        if category not in get_args(Category) or not category:
+            self.fault("category", f"không có loại “{category}”", f"no category “{category}”", *path, "category")
+        if level not in LEVELS[1:]:
+            self.fault("level", "mức phải là RED, AMBER hoặc CHECK", "level: RED, AMBER or CHECK", *path, "level")
+        window = item.get("window", WINDOW)
+        if not isinstance(window, int) or not 1 <= window <= 60:
+            self.fault("window", "window từ 1 đến 60 từ", "window: 1 to 60 words", *path, "window")
+            window = WINDOW
+        patterns: list[Pattern] = []
+        for at, text in enumerate(self.texts(item.get("any"), *path, "any")):
+            patterns += self.pattern(text, *path, "any", at)
+        name = str(item.get("id", ""))
+        if not name or "id " + name in self.made:
+            self.fault("id", f"“id” thiếu hoặc trùng: “{name}”", f"id missing or not unique: “{name}”", *path)
+        self.made.add("id " + name)
+        return Sign(
+            id=name,
+            category=category,
+            level=level,
+            patterns=tuple(patterns),
+            unless=self.names(item.get("unless"), *path, "unless"),
+            cues=self.names(item.get("cues"), *path, "cues"),
+            plain=item.get("plain") is True,
+            window=window,
+        )
+
+    def names(self, value: Any, *path: str | int) -> tuple[str, ...]:
+        """Slot names; each must exist."""
+        found = self.texts(value, *path) if value is not None else []
+        for name in found:
+            if name not in self.raw:
+                self.fault("no-slot", f"không có nhóm “{name}”", f"no slot “{name}”", *path)
+        return tuple(found)
+
+    def modifier(self, item: Any, index: int) -> Modifier | None:
+        path = ("modifiers", index)
+        allowed = {"id", "slot", "to", "window", "unless", "categories", "levels", "raises"}
+        if not isinstance(item, dict) or set(item) - allowed or item.get("to") not in LEVELS:
+            self.fault("modifier", f"chỉ có các khóa {sorted(allowed)}", f"keys: {sorted(allowed)}", *path)
+            return None
+        (slot,) = self.names(item.get("slot") or "", *path, "slot") or ("",)
+        return Modifier(
+            id=str(item.get("id")),
+            slot=slot,
+            to=item["to"],
+            window=int(item.get("window", 8)),
+            unless=self.names(item.get("unless"), *path, "unless"),
+            categories=tuple(self.texts(item.get("categories") or [], *path, "categories")),
+            levels=tuple(self.texts(item.get("levels") or [], *path, "levels")),
+            raises=item.get("raises") is True,
+        )
+
+    def homographs(self, items: Any) -> dict[tuple[str, ...], tuple[str, ...]]:
+        """Phrases that mean something harmless when written without marks, and the cues that say otherwise."""
+        result: dict[tuple[str, ...], tuple[str, ...]] = {}
+        for index, item in enumerate(items if isinstance(items, list) else [items]):
+            path = ("homographs", index)
+            if not isinstance(item, dict) or set(item) - {"say", "reads", "cues"} or "say" not in item:
+                self.fault("homograph", "cần “say”, “reads”, “cues”", "needs say, reads, cues", *path)
+                continue
+            for say in self.texts(item["say"], *path, "say"):
+                result[words(say).tokens] = self.names(item.get("cues"), *path, "cues")
+        return result
+
+    def reviews(self, items: Any) -> tuple[Mapping[str, str], ...]:
+        """Signatures: `{content: sha256, by: name, on: date}`."""
+        good = []
+        for index, item in enumerate(items if isinstance(items, list) else [items]):
+            if isinstance(item, dict) and set(item) == {"content", "by", "on"}:
+                good.append({key: str(value) for key, value in item.items()})
+            else:
+                self.fault("review", "cần “content”, “by”, “on”", "needs content, by, on", "reviews", index)
+        return tuple(good)
+
+
+def _chains(elements: Iterable[tuple[str, int, bool]]) -> list[Chain]:
+    """All readings of a row of elements; an optional one left out gives its gap to its successor."""
+    rows: list[list[tuple[str, int]]] = [[]]
+    carried: list[int] = [0]
+    for slot, gap, optional in elements:
+        new_rows, new_carried = [], []
+        for row, carry in zip(rows, carried, strict=True):
+            new_rows.append([*row, (slot, max(gap, carry))])
+            new_carried.append(0)
+            if optional:
+                new_rows.append(row)
+                new_carried.append(max(gap, carry))
+        rows, carried = new_rows, new_carried
+    return [Chain(tuple(slot for slot, _ in row), tuple(gap for _, gap in row[1:])) for row in rows if row]
+
+
+def _inside(part: tuple[str, ...], whole: tuple[str, ...]) -> bool:
+    return any(whole[i : i + len(part)] == part for i in range(len(whole) - len(part) + 1))
