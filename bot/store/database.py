@@ -1,0 +1,145 @@
+"""The connection: one engine, two doors. `read()` sees, `write()` changes; each is one transaction.
+
+SQLite has one writer at a time: `write()` takes a process-wide lock and BEGIN IMMEDIATE, so nobody starves and no read
+is upgraded half-way. PostgreSQL locks rows. A database that cannot be reached raises Unreachable.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event, text
+from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+from bot.errors import Unreachable
+from bot.store.crypto import Keyring, new_index_key
+from bot.store.models import Meta
+
+_READ = "osso_read"
+
+
+class Database:
+    """Owns the engine. Build one per process; share it between threads."""
+
+    def __init__(self, url: str, keyring: Keyring, *, pool: int = 20) -> None:
+        self.url = url
+        self.sqlite = url.startswith("sqlite")
+        self._lock: Any = threading.Lock() if self.sqlite else nullcontext()
+        self.engine = _sqlite(url, pool) if self.sqlite else _postgres(url, pool)
+        self._bare_keyring = keyring
+        self._keyring: Keyring | None = None
+        self._keyring_lock = threading.Lock()
+
+    @property
+    def keyring(self) -> Keyring:
+        """The ring with this database's index key, which is made on first use and kept wrapped in `meta`."""
+        if self._keyring is None:
+            with self._keyring_lock:
+                if self._keyring is None:
+                    self._keyring = self._bare_keyring.with_index(self._index_key())
+        return self._keyring
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """A transaction that changes nothing."""
+        with _translated(), self.engine.connect().execution_options(**{_READ: True}) as connection:
+            yield connection
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        """A transaction that commits when the block ends, and rolls back when it raises."""
+        with _translated(), self._lock, self.engine.connect() as connection, connection.begin():
+            yield connection
+
+    def now(self, connection: Connection) -> int:
+        """The database's time in ms; leases compare nothing else, so a process with a wrong clock harms nobody."""
+        if self.sqlite:
+            return time.time_ns() // 1_000_000
+        return int(
+            connection.execute(text("SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint")).scalar_one()
+        )
+
+    def close(self) -> None:
+        self.engine.dispose()
+
+    def checkpoint(self) -> None:
+        """Folds SQLite's write-ahead log back into the file (erased pages leave the log too)."""
+        if self.sqlite:
+            with self._lock, self.engine.connect() as connection:
+                raw = connection.connection.driver_connection
+                assert isinstance(raw, sqlite3.Connection)  # noqa: S101 - tells mypy what the driver hands out
+                raw.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+
+    def _index_key(self) -> bytes:
+        table = Meta.__table__
+        with self.write() as connection:
+            wrapped = connection.execute(text("SELECT value FROM meta WHERE name = 'index_key'")).scalar()
+            if wrapped is None:
+                wrapped = self._bare_keyring.wrap(new_index_key())
+                connection.execute(table.insert().values(name="index_key", value=wrapped, until=0))  # type: ignore[attr-defined]
+        return self._bare_keyring.unwrap(bytes(wrapped))
+
+
+def prepare_sqlite(url: str) -> None:
+    """Sets WAL once, before any second process opens the file: two switching a new file at once fail."""
+    path = url.removeprefix("sqlite:///").split("?")[0]
+    if path and path != ":memory:":
+        connection = sqlite3.connect(path, timeout=30)
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.close()
+
+
+def _sqlite(url: str, pool: int) -> Engine:
+    engine = create_engine(url, pool_size=pool, max_overflow=pool, connect_args={"check_same_thread": False})
+
+    @event.listens_for(engine, "connect")
+    def _on_connect(raw: sqlite3.Connection, _record: Any) -> None:
+        raw.isolation_level = None  # we say BEGIN ourselves
+        for pragma in (
+            "busy_timeout=30000",
+            "synchronous=FULL",
+            "secure_delete=ON",
+            "foreign_keys=ON",
+            "trusted_schema=OFF",
+            "cache_size=-8000",
+        ):
+            raw.execute(f"PRAGMA {pragma}")
+
+    @event.listens_for(engine, "begin")
+    def _on_begin(connection: Connection) -> None:
+        reading = connection.get_execution_options().get(_READ)
+        connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
+
+    return engine
+
+
+def _postgres(url: str, pool: int) -> Engine:
+    return create_engine(
+        url,
+        pool_size=pool,
+        max_overflow=pool,
+        pool_pre_ping=True,
+        connect_args={
+            "options": "-c statement_timeout=5000 -c idle_in_transaction_session_timeout=10000 -c lock_timeout=5000",
+            "connect_timeout": 5,
+        },
+    )
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    """The database gone, full, locked for good or read-only is Unreachable; a bug of ours stays what it is."""
+    try:
+        yield
+    except (OperationalError, PoolTimeout) as error:
+        raise Unreachable(type(error).__name__) from error
+    except DBAPIError as error:
+        if error.connection_invalidated:
+            raise Unreachable(type(error).__name__) from error
+        raise

@@ -1,0 +1,363 @@
+"""Every table. Times are integers, milliseconds UTC; `*_sealed` columns hold bodies encrypted with the conversation's
+key, `*_index` columns hold blind indexes. Public ids are random UUIDs; running numbers stay inside.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    UniqueConstraint,
+    text,
+)
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+Id = BigInteger().with_variant(Integer, "sqlite")  # SQLite counts only INTEGER primary keys up by itself
+
+
+class Base(DeclarativeBase):
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "ck": "ck_%(table_name)s_%(constraint_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+
+
+class Meta(Base):
+    """Single values: the wrapped index key, and leases of jobs that only one process may run."""
+
+    __tablename__ = "meta"
+    name: Mapped[str] = mapped_column(String(64), primary_key=True)
+    value: Mapped[bytes | None] = mapped_column(LargeBinary)
+    until: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0")
+
+
+class Conversation(Base):
+    """One person on one account of one channel. `lease_until` and `fence` let exactly one worker speak for it."""
+
+    __tablename__ = "conversation"
+    id: Mapped[int] = mapped_column(Id, primary_key=True, autoincrement=True)
+    uuid: Mapped[str] = mapped_column(String(36), unique=True)
+    channel: Mapped[str] = mapped_column(String(16))
+    account: Mapped[str] = mapped_column(String(64))
+    person_index: Mapped[bytes] = mapped_column(LargeBinary(32), unique=True)
+    person_sealed: Mapped[bytes | None] = mapped_column(LargeBinary)
+    profile_sealed: Mapped[bytes | None] = mapped_column(LargeBinary)  # name, phone: only what she gave
+    wrapped_key: Mapped[bytes | None] = mapped_column(LargeBinary)  # NULL once she is forgotten
+    owner: Mapped[str] = mapped_column(String(8), default="bot", server_default="bot")
+    state_sealed: Mapped[bytes | None] = mapped_column(LargeBinary)
+    safe_sealed: Mapped[bytes | None] = mapped_column(LargeBinary)  # safe-contact profile
+    locale: Mapped[str] = mapped_column(String(5), default="vi", server_default="vi")
+    flagged: Mapped[bool] = mapped_column(Boolean, default=False, server_default=text("false"))  # never in broadcasts
+    unreachable: Mapped[str] = mapped_column(String(16), default="", server_default="")
+    lease_until: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0")
+    fence: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0")
+    heard_at: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0")
+    said_at: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0")
+    created_at: Mapped[int] = mapped_column(BigInteger)
+    erased_at: Mapped[int | None] = mapped_column(BigInteger)
+
+
+class Inbox(Base):
+    """What was accepted. The row is the queue: open until `done_at` or `dead_at`; `event_index` lets it in once."""
+
+    __tablename__ = "inbox"
+    id: Mapped[int] = mapped_column(Id, primary_key=True, autoincrement=True)
+    uuid: Mapped[str] = mapped_column(String(36))
+    conversation_id: Mapped[int | None] = mapped_column(ForeignKey("conversation.id"))
+    event_index: Mapped[bytes] = mapped_column(LargeBinary(32), unique=True)
+    kind: Mapped[str] = mapped_column(String(16))
+    body_sealed: Mapped[bytes | None] = mapped_column(LargeBinary)
+    level: Mapped[str] = mapped_column(String(5), default="NONE", server_default="NONE")
+    category: Mapped[str] = mapped_column(String(16), default="", server_default="")
+    at: Mapped[int] = mapped_column(BigInteger)  # the platform's time
+    received_at: Mapped[int] = mapped_column(BigInteger)
+    next_at: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0")
+    tries: Mapped[int] = mapped_column(Integer, default=0, server_default="0")
+    done_at: Mapped[int | None] = mapped_column(BigInteger)
+    dead_at: Mapped[int | None] = mapped_column(BigInteger)
+    __table_args__ = (
+        Index(
+            "ix_inbox_open",
+            "conversation_id",
+            "id",
+            sqlite_where=text("done_at IS NULL AND dead_at IS NULL"),
+            postgresql_where=text("done_at IS NULL AND dead_at IS NULL"),
+        ),
+        Index("ix_inbox_received_at", "received_at"),
+    )
+
+
+class Entry(Base):
+    """One line of the transcript. `author`: person (her), bot, staff, system. `why_sealed` is the bot's trace."""
+
+    __tablename__ = "entry"
+    id: Mapped[int] = mapped_column(Id, primary_key=True, autoincrement=True)
+    uuid: Mapped[str] = mapped_column(String(36), unique=True)
+    conversation_id: Mapped[int] = mapped_column(ForeignKey("conversation.id"))
+    inbox_id: Mapped[int | None] = mapped_column(ForeignKey("inbox.id"))
+    author: Mapped[str] = mapped_column(String(8))
+    staff_id: Mapped[int | None] = mapped_column(BigInteger)
+    kind: Mapped[str] = mapped_column(String(16), default="message", server_default="message")
+    body_sealed: Mapped[bytes | None] = mapped_column(LargeBinary)
+    why_sealed: Mapped[bytes | None] = mapped_column(LargeBinary)
+    platform_index: Mapped[bytes | None] = mapped_column(LargeBinary(32))
+    platform_sealed: Mapped[bytes | None] = mapped_column(LargeBinary)
+    level: Mapped[str] = mapped_column(String(5), default="NONE", server_default="NONE")
+    category: Mapped[str] = mapped_column(String(16), default="", server_default="")
+    decision: Mapped[str] = mapped_column(String(12), default="", server_default="")
+    article: Mapped[str] = mapped_column(String(80), default="", server_default="")
+    article_hash: Mapped[str] = mapped_column(String(64), default="", server_default="")
+    replaces: Mapped[int | None] = mapped_column(BigInteger)
+    at: Mapped[int] = mapped_column(BigInteger)
+    __table_args__ = (
+        Index("ix_entry_conversation_id_id", "conversation_id", "id"),
+        Index("ix_entry_platform_index", "platform_index"),
+    )
+
+
+class Outbox(Base):
+    """One message on its way out: one HTTP request. An attempt is committed before the request is made.
+
+    `status`: held, due, attempting, sent, unknown, failed, withheld, cancelled. `uuid` travels in Messenger's metadata.
+    """
+
+    __tablename__ = "outbox"
+    id: Mapped[int] = mapped_column(Id, primary_key=True, autoincrement=True)
+    uuid: Mapped[str] = mapped_column(String(36), unique=True)
+    conversation_id: Mapped[int] = mapped_column(ForeignKey("conversation.id"))
+    entry_id: Mapped[int | None] = mapped_column(ForeignKey("entry.id"))
+    author: Mapped[str] = mapped_column(String(8), default="bot", server_default="bot")
+    purpose: Mapped[str] = mapped_column(String(12), default="reply", server_default="reply")
+    body_sealed: Mapped[bytes | None] = mapped_column(LargeBinary)
+    level: Mapped[str] = mapped_column(String(5), default="NONE", server_default="NONE")
+    status: Mapped[str] = mapped_column(String(12), default="due", server_default="due")
+    tries: Mapped[int] = mapped_column(Integer, default=0, server_default="0")
+    next_at: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0")
+    attempted_at: Mapped[int | None] = mapped_column(BigInteger)
+    sent_at: Mapped[int | None] = mapped_column(BigInteger)
+    delivered_at: Mapped[int | None] = mapped_column(BigInteger)
+    code: Mapped[str] = mapped_column(String(32), default="", server_default="")
+    platform_index: Mapped[bytes | None] = mapped_column(LargeBinary(32))
+    created_at: Mapped[int] = mapped_column(BigInteger)
+    __table_args__ = (
+        Index(
+            "ix_outbox_open",
+            "conversation_id",
+            "id",
+            sqlite_where=text("status IN ('held', 'due', 'attempting')"),
+            postgresql_where=text("status IN ('held', 'due', 'attempting')"),
+        ),
+        Index(
+            "ix_outbox_unknown",
+            "attempted_at",
+            sqlite_where=text("status = 'unknown'"),
+            postgresql_where=text("status = 'unknown'"),
+        ),
+        Index("ix_outbox_platform_index", "platform_index"),
+        Index("ix_outbox_conversation_id_sent_at", "conversation_id", "sent_at"),
+    )
+
+
+class Ticket(Base):
+    """A person is asked for. At most one open ticket per conversation; its log is `ticket_event`."""
+
+    __tablename__ = "ticket"
+    id: Mapped[int] = mapped_column(Id, primary_key=True, autoincrement=True)
+    uuid: Mapped[str] = mapped_column(String(36), unique=True)
+    conversation_id: Mapped[int] = mapped_column(ForeignKey("conversation.id"))
+    entry_id: Mapped[int | None] = mapped_column(BigInteger)
+    state: Mapped[str] = mapped_column(String(12), default="waiting", server_default="waiting")
+    reason: Mapped[str] = mapped_column(String(16))
+    level: Mapped[str] = mapped_column(String(5), default="NONE", server_default="NONE")
+    rank: Mapped[int] = mapped_column(Integer, default=0, server_default="0")  # place of level in LEVELS
+    category: Mapped[str] = mapped_column(String(16), default="", server_default="")
+    skill: Mapped[str] = mapped_column(String(16), default="", server_default="")
+    topic: Mapped[str] = mapped_column(String(16), default="", server_default="")
+    province: Mapped[str] = mapped_column(String(32), default="", server_default="")
+    office: Mapped[str] = mapped_column(String(32), default="", server_default="")
+    locale: Mapped[str] = mapped_column(String(5), default="vi", server_default="vi")
+    staff_id: Mapped[int | None] = mapped_column(BigInteger)
+    opened_at: Mapped[int] = mapped_column(BigInteger)
+    due_at: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0")
+    step: Mapped[int] = mapped_column(Integer, default=0, server_default="0")  # escalations already made
+    taken_at: Mapped[int | None] = mapped_column(BigInteger)
+    answered_at: Mapped[int | None] = mapped_column(BigInteger)
+    closed_at: Mapped[int | None] = mapped_column(BigInteger)
+    closing: Mapped[str] = mapped_column(String(24), default="", server_default="")
+    outcome: Mapped[str] = mapped_column(String(32), default="", server_default="")
+    reported: Mapped[str] = mapped_column(String(32), default="", server_default="")  # decision on mandatory reporting
+    __table_args__ = (
+        Index(
+            "uq_ticket_open",
+            "conversation_id",
+            unique=True,
+            sqlite_where=text("closed_at IS NULL"),
+            postgresql_where=text("closed_at IS NULL"),
+        ),
+        Index(
+            "ix_ticket_queue",
+            "rank",
+            "opened_at",
+            sqlite_where=text("closed_at IS NULL"),
+            postgresql_where=text("closed_at IS NULL"),
+        ),
+        CheckConstraint(
+            "closed_at IS NULL OR (level <> 'RED' AND category <> 'child_abuse')"
+            " OR (outcome <> '' AND (category <> 'child_abuse' OR reported <> ''))",
+            name="closed_with_outcome",
+        ),
+    )
+
+
+class TicketEvent(Base):
+    """The ticket's own log: what happened, who did it, when. Append-only."""
+
+    __tablename__ = "ticket_event"
+    id: Mapped[int] = mapped_column(Id, primary_key=True, autoincrement=True)
+    ticket_id: Mapped[int] = mapped_column(ForeignKey("ticket.id"), index=True)
+    kind: Mapped[str] = mapped_column(String(24))
+    staff_id: Mapped[int | None] = mapped_column(BigInteger)
+    detail: Mapped[str] = mapped_column(String(200), default="", server_default="")  # constants and ids, never text
+    at: Mapped[int] = mapped_column(BigInteger)
+
+
+class MissedQuestion(Base):
+    __tablename__ = "missed_question"
+    id: Mapped[int] = mapped_column(Id, primary_key=True, autoincrement=True)
+    uuid: Mapped[str] = mapped_column(String(36), unique=True)
+    conversation_id: Mapped[int] = mapped_column(ForeignKey("conversation.id"), index=True)
+    text_sealed: Mapped[bytes | None] = mapped_column(LargeBinary)
+    candidates: Mapped[list[list[str | float]]] = mapped_column(JSON)
+    status: Mapped[str] = mapped_column(String(8), default="new", server_default="new", index=True)
+    at: Mapped[int] = mapped_column(BigInteger)
+
+
+class FeedbackGiven(Base):
+    __tablename__ = "feedback"
+    id: Mapped[int] = mapped_column(Id, primary_key=True, autoincrement=True)
+    conversation_id: Mapped[int] = mapped_column(ForeignKey("conversation.id"), index=True)
+    article: Mapped[str] = mapped_column(String(80), index=True)
+    useful: Mapped[bool] = mapped_column(Boolean)
+    why: Mapped[str] = mapped_column(String(24), default="", server_default="")
+    at: Mapped[int] = mapped_column(BigInteger)
+
+
+class TimerSet(Base):
+    __tablename__ = "timer"
+    id: Mapped[int] = mapped_column(Id, primary_key=True, autoincrement=True)
+    conversation_id: Mapped[int] = mapped_column(ForeignKey("conversation.id"))
+    kind: Mapped[str] = mapped_column(String(24))
+    payload: Mapped[str] = mapped_column(String(200), default="", server_default="")
+    at: Mapped[int] = mapped_column(BigInteger, index=True)
+    set_at: Mapped[int] = mapped_column(BigInteger)
+    unless_heard: Mapped[bool] = mapped_column(Boolean, default=True, server_default=text("true"))
+    __table_args__ = (UniqueConstraint("conversation_id", "kind"),)
+
+
+class SubscriptionSet(Base):
+    __tablename__ = "subscription"
+    conversation_id: Mapped[int] = mapped_column(ForeignKey("conversation.id"), primary_key=True)
+    topic: Mapped[str] = mapped_column(String(24), primary_key=True)
+    on: Mapped[bool] = mapped_column(Boolean)
+    at: Mapped[int] = mapped_column(BigInteger)
+
+
+class ConsentRecord(Base):
+    """The ledger of consent: text version, time, the event that proves it. Append-only."""
+
+    __tablename__ = "consent"
+    id: Mapped[int] = mapped_column(Id, primary_key=True, autoincrement=True)
+    conversation_id: Mapped[int] = mapped_column(ForeignKey("conversation.id"), index=True)
+    inbox_id: Mapped[int | None] = mapped_column(ForeignKey("inbox.id"))
+    purpose: Mapped[str] = mapped_column(String(16))
+    given: Mapped[bool] = mapped_column(Boolean)
+    version: Mapped[str] = mapped_column(String(32))
+    at: Mapped[int] = mapped_column(BigInteger)
+
+
+class AppointmentAsked(Base):
+    __tablename__ = "appointment"
+    id: Mapped[int] = mapped_column(Id, primary_key=True, autoincrement=True)
+    uuid: Mapped[str] = mapped_column(String(36), unique=True)
+    conversation_id: Mapped[int] = mapped_column(ForeignKey("conversation.id"), index=True)
+    kind: Mapped[str] = mapped_column(String(8))
+    office: Mapped[str] = mapped_column(String(32), default="", server_default="")
+    when_sealed: Mapped[bytes | None] = mapped_column(LargeBinary)
+    status: Mapped[str] = mapped_column(String(12), default="asked", server_default="asked")
+    at: Mapped[int] = mapped_column(BigInteger)
+
+
+class Grant(Base):
+    """An account's OAuth pair. Written before it is used; never overwritten by a failed answer."""
+
+    __tablename__ = "grant"
+    channel: Mapped[str] = mapped_column(String(16), primary_key=True)
+    account: Mapped[str] = mapped_column(String(64), primary_key=True)
+    access_wrapped: Mapped[bytes | None] = mapped_column(LargeBinary)
+    refresh_wrapped: Mapped[bytes | None] = mapped_column(LargeBinary)
+    seed_index: Mapped[bytes | None] = mapped_column(LargeBinary(32))  # which seed of the settings this grew from
+    expires_at: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0")
+    refreshed_at: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0")
+    lock_until: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0")
+    lock_by: Mapped[str] = mapped_column(String(36), default="", server_default="")
+    lost_at: Mapped[int | None] = mapped_column(BigInteger)
+    lost_code: Mapped[str] = mapped_column(String(64), default="", server_default="")
+
+
+class ChannelHealth(Base):
+    """How one account is doing, for `osso channel status`, `/metrics` and the alarms. Counts and times only."""
+
+    __tablename__ = "channel_health"
+    channel: Mapped[str] = mapped_column(String(16), primary_key=True)
+    account: Mapped[str] = mapped_column(String(64), primary_key=True)
+    webhook_at: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0")
+    failing_since: Mapped[int | None] = mapped_column(BigInteger)  # first of an unbroken row of failed webhooks
+    forged: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0")
+    sent_at: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0")
+    error_at: Mapped[int | None] = mapped_column(BigInteger)
+    error_code: Mapped[str] = mapped_column(String(32), default="", server_default="")
+    stopped_at: Mapped[int | None] = mapped_column(BigInteger)
+    stopped_code: Mapped[str] = mapped_column(String(32), default="", server_default="")
+    pause_until: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0")  # the platform's rate limit
+
+
+class Alarm(Base):
+    __tablename__ = "alarm"
+    id: Mapped[int] = mapped_column(Id, primary_key=True, autoincrement=True)
+    kind: Mapped[str] = mapped_column(String(32))
+    subject: Mapped[str] = mapped_column(String(80))
+    raised_at: Mapped[int] = mapped_column(BigInteger)
+    cleared_at: Mapped[int | None] = mapped_column(BigInteger)
+    __table_args__ = (
+        Index(
+            "uq_alarm_open",
+            "kind",
+            "subject",
+            unique=True,
+            sqlite_where=text("cleared_at IS NULL"),
+            postgresql_where=text("cleared_at IS NULL"),
+        ),
+    )
+
+
+class Tombstone(Base):
+    """Proof that somebody was forgotten, without saying who: re-applied after a restore from backup."""
+
+    __tablename__ = "tombstone"
+    person_index: Mapped[bytes] = mapped_column(LargeBinary(32), primary_key=True)
+    at: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    rows: Mapped[int] = mapped_column(Integer)
+    receipt: Mapped[str] = mapped_column(String(64))
