@@ -1,0 +1,505 @@
+"""Every query of the bot, as functions of a connection inside the caller's transaction. They decide nothing.
+
+Bodies go in and come out sealed: sealing and opening is the caller's, with the conversation's key.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    RowMapping,
+    Table,
+    and_,
+    case,
+    delete,
+    func,
+    insert,
+    or_,
+    select,
+    text,
+    update,
+)
+from sqlalchemy.dialects import postgresql, sqlite
+
+from bot.messages import LEVELS, Level
+from bot.store import models
+
+LEASE_MS = 10_000
+OPEN_OUTBOX = ("held", "due", "attempting")
+
+
+def table(model: type[models.Base]) -> Table:
+    found = model.__table__
+    assert isinstance(found, Table)  # noqa: S101 - every model of ours is a plain table
+    return found
+
+
+conversation = table(models.Conversation)
+inbox = table(models.Inbox)
+entry = table(models.Entry)
+outbox = table(models.Outbox)
+ticket = table(models.Ticket)
+ticket_event = table(models.TicketEvent)
+missed = table(models.MissedQuestion)
+feedback = table(models.FeedbackGiven)
+timer = table(models.TimerSet)
+subscription = table(models.SubscriptionSet)
+consent = table(models.ConsentRecord)
+appointment = table(models.AppointmentAsked)
+grant = table(models.Grant)
+health = table(models.ChannelHealth)
+alarm = table(models.Alarm)
+tombstone = table(models.Tombstone)
+meta = table(models.Meta)
+
+_open_inbox = and_(inbox.c.done_at.is_(None), inbox.c.dead_at.is_(None))
+
+
+def insert_once(connection: Connection, into: Table, values: Mapping[str, Any], key: Sequence[str]) -> int | None:
+    """Inserts unless the unique `key` is taken; the new row's id, or None."""
+    dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
+    statement = dialect.insert(into).values(**values).on_conflict_do_nothing(index_elements=list(key))
+    return connection.execute(statement.returning(into.c.id)).scalar()
+
+
+def upsert(connection: Connection, into: Table, key: Mapping[str, Any], values: Mapping[str, Any]) -> None:
+    dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
+    statement = dialect.insert(into).values(**key, **values)
+    connection.execute(statement.on_conflict_do_update(index_elements=list(key), set_=dict(values)))
+
+
+# --- conversations --------------------------------------------------------------------------------------------------
+
+
+def find_conversation(connection: Connection, person_index: bytes) -> RowMapping | None:
+    """Finds and locks the row; everything accepted for one person happens in the order of this lock."""
+    query = select(conversation).where(conversation.c.person_index == person_index).with_for_update()
+    return connection.execute(query).mappings().first()
+
+
+def get_conversation(connection: Connection, conversation_id: int, *, lock: bool = False) -> RowMapping | None:
+    query = select(conversation).where(conversation.c.id == conversation_id)
+    return connection.execute(query.with_for_update() if lock else query).mappings().first()
+
+
+def add_conversation(connection: Connection, values: Mapping[str, Any]) -> RowMapping:
+    """Adds the row, or returns the one that another receiver added first; locked either way."""
+    insert_once(connection, conversation, values, ["person_index"])
+    found = find_conversation(connection, values["person_index"])
+    assert found is not None  # noqa: S101 - it was just inserted or conflicted with
+    return found
+
+
+def change_conversation(connection: Connection, conversation_id: int, **values: Any) -> None:
+    connection.execute(update(conversation).where(conversation.c.id == conversation_id).values(**values))
+
+
+def claim(connection: Connection, conversation_id: int, now: int) -> RowMapping | None:
+    """Takes the lease if it is free: the row with its new fence, or None while another worker holds it."""
+    statement = (
+        update(conversation)
+        .where(conversation.c.id == conversation_id, conversation.c.lease_until <= now)
+        .values(lease_until=now + LEASE_MS, fence=conversation.c.fence + 1)
+        .returning(*conversation.c)
+    )
+    return connection.execute(statement).mappings().first()
+
+
+def renew(connection: Connection, conversation_id: int, fence: int, now: int) -> RowMapping | None:
+    """Locks the row and renews the lease; None when the fence moved on and this worker must stop."""
+    statement = (
+        update(conversation)
+        .where(conversation.c.id == conversation_id, conversation.c.fence == fence)
+        .values(lease_until=now + LEASE_MS)
+        .returning(*conversation.c)
+    )
+    return connection.execute(statement).mappings().first()
+
+
+def release(connection: Connection, conversation_id: int, fence: int) -> None:
+    connection.execute(
+        update(conversation)
+        .where(conversation.c.id == conversation_id, conversation.c.fence == fence)
+        .values(lease_until=0)
+    )
+
+
+def has_work(connection: Connection, conversation_id: int, now: int) -> bool:
+    """Whether anything of this conversation may be heard or said now."""
+    row = next_inbox(connection, conversation_id)
+    if row is not None and row["next_at"] <= now:
+        return True
+    said = next_outbox(connection, conversation_id)
+    return said is not None and said["next_at"] <= now and said["status"] != "attempting"
+
+
+def conversations_with_work(connection: Connection, now: int, limit: int = 500) -> list[tuple[int, int]]:
+    """(conversation id, rank of its worst open level) with work due and a free lease, worst and oldest first."""
+    rank = _rank_of(inbox.c.level)
+    heard = (
+        select(inbox.c.conversation_id.label("c"), func.max(rank).label("r"), func.min(inbox.c.id).label("i"))
+        .where(_open_inbox, inbox.c.conversation_id.is_not(None), inbox.c.next_at <= now)
+        .group_by(inbox.c.conversation_id)
+    )
+    said = (
+        select(outbox.c.conversation_id.label("c"), func.max(_rank_of(outbox.c.level)).label("r"), text("0 AS i"))
+        .where(outbox.c.status.in_(OPEN_OUTBOX), outbox.c.next_at <= now)
+        .group_by(outbox.c.conversation_id)
+    )
+    both = heard.union_all(said).subquery()
+    query = (
+        select(both.c.c, func.max(both.c.r))
+        .join(conversation, conversation.c.id == both.c.c)
+        .where(conversation.c.lease_until <= now)
+        .group_by(both.c.c)
+        .order_by(func.max(both.c.r).desc(), func.min(both.c.i))
+        .limit(limit)
+    )
+    return [(row[0], row[1]) for row in connection.execute(query)]
+
+
+def _rank_of(column: Any) -> Any:
+    return case({level: rank for rank, level in enumerate(LEVELS)}, value=column, else_=0)
+
+
+# --- inbox ----------------------------------------------------------------------------------------------------------
+
+
+def add_inbox(connection: Connection, values: Mapping[str, Any]) -> int | None:
+    """The new row's id, or None when the event was accepted before."""
+    return insert_once(connection, inbox, values, ["event_index"])
+
+
+def next_inbox(connection: Connection, conversation_id: int) -> RowMapping | None:
+    """The oldest row not yet heard, whether due or not: order is never broken."""
+    query = select(inbox).where(_open_inbox, inbox.c.conversation_id == conversation_id).order_by(inbox.c.id).limit(1)
+    return connection.execute(query).mappings().first()
+
+
+def open_inbox(connection: Connection, conversation_id: int, limit: int = 20) -> Sequence[RowMapping]:
+    query = select(inbox).where(_open_inbox, inbox.c.conversation_id == conversation_id)
+    return connection.execute(query.order_by(inbox.c.id).limit(limit)).mappings().all()
+
+
+def count_try(connection: Connection, inbox_id: int) -> None:
+    connection.execute(update(inbox).where(inbox.c.id == inbox_id).values(tries=inbox.c.tries + 1))
+
+
+def change_inbox(connection: Connection, inbox_ids: Sequence[int], **values: Any) -> None:
+    connection.execute(update(inbox).where(inbox.c.id.in_(inbox_ids)).values(**values))
+
+
+# --- transcript -----------------------------------------------------------------------------------------------------
+
+
+def add_entry(connection: Connection, values: Mapping[str, Any]) -> int:
+    return int(connection.execute(insert(entry).values(**values).returning(entry.c.id)).scalar_one())
+
+
+def entries(connection: Connection, conversation_id: int, *, after: int = 0, limit: int = 200) -> Sequence[RowMapping]:
+    """The newest `limit` entries after an id, oldest first."""
+    query = select(entry).where(entry.c.conversation_id == conversation_id, entry.c.id > after)
+    found = connection.execute(query.order_by(entry.c.id.desc()).limit(limit)).mappings().all()
+    return list(reversed(found))
+
+
+# --- outbox ---------------------------------------------------------------------------------------------------------
+
+
+def add_outbox(connection: Connection, values: Mapping[str, Any]) -> int:
+    return int(connection.execute(insert(outbox).values(**values).returning(outbox.c.id)).scalar_one())
+
+
+def next_outbox(connection: Connection, conversation_id: int) -> RowMapping | None:
+    """The oldest message not yet settled; later ones wait for it."""
+    query = (
+        select(outbox)
+        .where(outbox.c.conversation_id == conversation_id, outbox.c.status.in_(OPEN_OUTBOX))
+        .order_by(outbox.c.id)
+        .limit(1)
+    )
+    return connection.execute(query).mappings().first()
+
+
+def change_outbox(connection: Connection, outbox_id: int, **values: Any) -> None:
+    connection.execute(update(outbox).where(outbox.c.id == outbox_id).values(**values))
+
+
+def withhold_bot(connection: Connection, conversation_id: int) -> int:
+    """A person owns the chat: what the bot still wanted to say stays unsaid. Returns how many messages."""
+    statement = (
+        update(outbox)
+        .where(
+            outbox.c.conversation_id == conversation_id,
+            outbox.c.author == "bot",
+            outbox.c.status.in_(("held", "due")),
+        )
+        .values(status="withheld")
+        .returning(outbox.c.id)
+    )
+    return len(connection.execute(statement).all())
+
+
+def outbox_by_uuid(connection: Connection, reference: str) -> RowMapping | None:
+    return connection.execute(select(outbox).where(outbox.c.uuid == reference)).mappings().first()
+
+
+def outbox_by_platform(connection: Connection, platform_index: bytes) -> RowMapping | None:
+    query = select(outbox).where(outbox.c.platform_index == platform_index).limit(1)
+    return connection.execute(query).mappings().first()
+
+
+def unsettled(connection: Connection, conversation_id: int) -> Sequence[RowMapping]:
+    """Sends of this conversation whose end is not known, newest first."""
+    query = select(outbox).where(
+        outbox.c.conversation_id == conversation_id, outbox.c.status.in_(("attempting", "unknown"))
+    )
+    return connection.execute(query.order_by(outbox.c.id.desc()).limit(20)).mappings().all()
+
+
+def abandoned_attempts(connection: Connection, before: int) -> Sequence[RowMapping]:
+    """Attempts whose worker died: begun before `before` (ms) with no end written and a free lease."""
+    query = (
+        select(outbox)
+        .join(conversation, conversation.c.id == outbox.c.conversation_id)
+        .where(outbox.c.status == "attempting", outbox.c.attempted_at < before, conversation.c.lease_until < before)
+        .limit(200)
+    )
+    return connection.execute(query).mappings().all()
+
+
+def unknown_sends(connection: Connection, before: int) -> Sequence[RowMapping]:
+    query = select(outbox).where(outbox.c.status == "unknown", outbox.c.attempted_at < before, outbox.c.code == "")
+    return connection.execute(query.limit(200)).mappings().all()
+
+
+def mark_delivered(connection: Connection, conversation_id: int, indexes: Sequence[bytes], upto: int, at: int) -> None:
+    where: list[ColumnElement[bool]] = [outbox.c.platform_index.in_(indexes)] if indexes else []
+    if upto:
+        where.append(and_(outbox.c.sent_at.is_not(None), outbox.c.sent_at <= upto))
+    if where:
+        connection.execute(
+            update(outbox)
+            .where(outbox.c.conversation_id == conversation_id, outbox.c.delivered_at.is_(None), or_(*where))
+            .values(delivered_at=at)
+        )
+
+
+# --- tickets --------------------------------------------------------------------------------------------------------
+
+
+def open_ticket(connection: Connection, conversation_id: int) -> RowMapping | None:
+    query = select(ticket).where(ticket.c.conversation_id == conversation_id, ticket.c.closed_at.is_(None))
+    return connection.execute(query).mappings().first()
+
+
+def ask_for_person(
+    connection: Connection,
+    conversation_id: int,
+    *,
+    reason: str,
+    now: int,
+    level: Level = "NONE",
+    state: str = "waiting",
+    **fields: Any,
+) -> tuple[int, bool]:
+    """Opens a ticket, or raises the urgency of the open one; never lowers it. Returns (ticket id, newly opened)."""
+    rank = LEVELS.index(level)
+    values = {
+        "uuid": str(uuid.uuid4()),
+        "conversation_id": conversation_id,
+        "reason": reason,
+        "level": level,
+        "rank": rank,
+        "state": state,
+        "opened_at": now,
+        **fields,
+    }
+    found = open_ticket(connection, conversation_id)
+    if found is None:
+        ticket_id = int(connection.execute(insert(ticket).values(**values).returning(ticket.c.id)).scalar_one())
+        log_ticket(connection, ticket_id, "opened", now, detail=f"{reason} {level}")
+        return ticket_id, True
+    ticket_id = int(found["id"])
+    if rank > found["rank"]:
+        raised = {"level": level, "rank": rank, "reason": reason, "step": 0, "category": fields.get("category") or ""}
+        if raised["category"] == "":
+            raised["category"] = found["category"]
+        if fields.get("entry_id"):
+            raised["entry_id"] = fields["entry_id"]
+        connection.execute(update(ticket).where(ticket.c.id == ticket_id).values(**raised))
+        log_ticket(connection, ticket_id, "raised", now, detail=f"{reason} {level}")
+    else:
+        filled = {
+            name: value
+            for name, value in fields.items()
+            if name in ("skill", "topic", "province", "office") and value and not found[name]
+        }
+        if filled:
+            connection.execute(update(ticket).where(ticket.c.id == ticket_id).values(**filled))
+        log_ticket(connection, ticket_id, "again", now, detail=f"{reason} {level}")
+    return ticket_id, False
+
+
+def change_ticket(connection: Connection, ticket_id: int, **values: Any) -> None:
+    connection.execute(update(ticket).where(ticket.c.id == ticket_id).values(**values))
+
+
+def log_ticket(
+    connection: Connection, ticket_id: int, kind: str, at: int, *, staff_id: int | None = None, detail: str = ""
+) -> None:
+    connection.execute(
+        insert(ticket_event).values(ticket_id=ticket_id, kind=kind, at=at, staff_id=staff_id, detail=detail)
+    )
+
+
+def tickets_before(connection: Connection, found: RowMapping) -> int:
+    """How many waiting tickets stand before this one: more urgent, or as urgent and older."""
+    query = (
+        select(func.count())
+        .select_from(ticket)
+        .where(
+            ticket.c.closed_at.is_(None),
+            ticket.c.state.in_(("waiting", "offered")),
+            or_(
+                ticket.c.rank > found["rank"],
+                and_(ticket.c.rank == found["rank"], ticket.c.opened_at < found["opened_at"]),
+            ),
+        )
+    )
+    return int(connection.execute(query).scalar_one())
+
+
+# --- timers ---------------------------------------------------------------------------------------------------------
+
+
+def due_timers(connection: Connection, now: int) -> Sequence[RowMapping]:
+    return connection.execute(select(timer).where(timer.c.at <= now).order_by(timer.c.at).limit(200)).mappings().all()
+
+
+def drop_timer(connection: Connection, timer_id: int) -> bool:
+    """True for the one caller that really removed it."""
+    return connection.execute(delete(timer).where(timer.c.id == timer_id).returning(timer.c.id)).first() is not None
+
+
+def set_timer(connection: Connection, conversation_id: int, kind: str, values: Mapping[str, Any]) -> None:
+    upsert(connection, timer, {"conversation_id": conversation_id, "kind": kind}, values)
+
+
+def cancel_timer(connection: Connection, conversation_id: int, kind: str) -> None:
+    connection.execute(delete(timer).where(timer.c.conversation_id == conversation_id, timer.c.kind == kind))
+
+
+# --- erasure --------------------------------------------------------------------------------------------------------
+
+_HERS = (missed, feedback, timer, subscription, consent, appointment)
+
+
+def erase(connection: Connection, conversation_id: int, *, now: int, new_index: bytes) -> int:
+    """Destroys the key and every row of hers but the dedupe marks and closed counts. Returns the rows destroyed."""
+    count = 0
+    connection.execute(
+        update(inbox)
+        .where(inbox.c.conversation_id == conversation_id)
+        .values(conversation_id=None, body_sealed=None, done_at=func.coalesce(inbox.c.done_at, now))
+    )
+    for hers in (*_HERS, outbox, entry):
+        count += connection.execute(delete(hers).where(hers.c.conversation_id == conversation_id)).rowcount
+    change_conversation(
+        connection,
+        conversation_id,
+        person_index=new_index,
+        person_sealed=None,
+        profile_sealed=None,
+        state_sealed=None,
+        safe_sealed=None,
+        wrapped_key=None,
+        erased_at=now,
+    )
+    return count + 1
+
+
+# --- one-process jobs, health, alarms -------------------------------------------------------------------------------
+
+
+def take_job(connection: Connection, name: str, now: int, for_ms: int) -> bool:
+    """Lets one process run a job until `for_ms` have passed; others get False."""
+    insert_once_meta(connection, name)
+    statement = (
+        update(meta).where(meta.c.name == name, meta.c.until <= now).values(until=now + for_ms).returning(meta.c.name)
+    )
+    return connection.execute(statement).first() is not None
+
+
+def insert_once_meta(connection: Connection, name: str) -> None:
+    dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
+    connection.execute(
+        dialect.insert(meta).values(name=name, value=None, until=0).on_conflict_do_nothing(index_elements=["name"])
+    )
+
+
+def note_health(connection: Connection, channel: str, account: str, **values: Any) -> None:
+    upsert(connection, health, {"channel": channel, "account": account}, values)
+
+
+def all_health(connection: Connection) -> Sequence[RowMapping]:
+    return connection.execute(select(health).order_by(health.c.channel, health.c.account)).mappings().all()
+
+
+def get_health(connection: Connection, channel: str, account: str) -> RowMapping | None:
+    query = select(health).where(health.c.channel == channel, health.c.account == account)
+    return connection.execute(query).mappings().first()
+
+
+def raise_alarm(connection: Connection, kind: str, subject: str, now: int) -> bool:
+    """True when the alarm is new."""
+    dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
+    statement = (
+        dialect.insert(alarm)
+        .values(kind=kind, subject=subject, raised_at=now)
+        .on_conflict_do_nothing(index_elements=["kind", "subject"], index_where=alarm.c.cleared_at.is_(None))
+    )
+    return connection.execute(statement.returning(alarm.c.id)).scalar() is not None
+
+
+def clear_alarm(connection: Connection, kind: str, subject: str, now: int) -> bool:
+    statement = (
+        update(alarm)
+        .where(alarm.c.kind == kind, alarm.c.subject == subject, alarm.c.cleared_at.is_(None))
+        .values(cleared_at=now)
+        .returning(alarm.c.id)
+    )
+    return connection.execute(statement).first() is not None
+
+
+def open_alarms(connection: Connection) -> Sequence[RowMapping]:
+    query = select(alarm).where(alarm.c.cleared_at.is_(None)).order_by(alarm.c.raised_at)
+    return connection.execute(query).mappings().all()
+
+
+def queue_ages(connection: Connection) -> dict[str, int]:
+    """Oldest `received_at`/`created_at` (ms) and counts of what is open, for `/metrics` and `osso doctor`."""
+    heard = connection.execute(select(func.count(), func.min(inbox.c.received_at)).where(_open_inbox)).one()
+    said = connection.execute(
+        select(func.count(), func.min(outbox.c.created_at)).where(outbox.c.status.in_(OPEN_OUTBOX))
+    ).one()
+    waiting = connection.execute(
+        select(func.count(), func.min(ticket.c.opened_at)).where(
+            ticket.c.closed_at.is_(None), ticket.c.state == "waiting"
+        )
+    ).one()
+    dead = connection.execute(select(func.count()).select_from(inbox).where(inbox.c.dead_at.is_not(None))).scalar_one()
+    return {
+        "inbox_open": heard[0],
+        "inbox_oldest": heard[1] or 0,
+        "outbox_open": said[0],
+        "outbox_oldest": said[1] or 0,
+        "tickets_waiting": waiting[0],
+        "tickets_oldest": waiting[1] or 0,
+        "dead": dead,
+    }
