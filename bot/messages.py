@@ -304,6 +304,7 @@ class World:
     opens: str = ""
     drafts: bool = True  # whether unreviewed articles may be served (never in production)
     choices: int = 5  # choices one message of her channel can carry
+    channel: str = ""  # picks the channel variant of a response
 
 
 @dataclass(frozen=True, slots=True)
@@ -438,7 +439,7 @@ class State:
     """What the bot remembers between turns. Slot values are JSON scalars; `stack` holds suspended flows, newest last.
 
     `offered` are the choices shown last (so a number or a near word can pick one), `trail` the questions of the open
-    flow already answered (for "back"), `unknowns` counts turns in a row without an answer, `owner` who owned the chat
+    flow already answered (for "back"), `last` the flow that ended last (for a late correction), `unknowns` counts turns in a row without an answer, `owner` who owned the chat
     at the last turn (so that a hand-back is noticed), `heard_at`/`said_at` are ms, `danger_at` the times of recent
     RED, AMBER and CHECK turns.
     """
@@ -448,6 +449,7 @@ class State:
     slots: Mapping[str, str | int | float | bool | None] = field(default_factory=dict)
     stack: tuple[tuple[str, str], ...] = ()
     trail: tuple[str, ...] = ()
+    last: str = ""
     offered: tuple[Choice, ...] = ()
     article: str = ""
     topic: str = ""

@@ -1,0 +1,41 @@
+"""Folding and near matching of short words and titles. Only spelling, never meaning."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Sequence
+
+from rapidfuzz import fuzz
+
+_GAP = re.compile(r"[\W_]+")
+NEAR = 84.0
+
+
+def fold(text: str) -> str:
+    """Lower case, no marks, no punctuation, single spaces: “À, KHÔNG!” and “a khong” are the same. Hangul is kept."""
+    split = unicodedata.normalize("NFD", text.casefold().replace("đ", "d"))
+    plain = "".join(letter for letter in split if not unicodedata.combining(letter))
+    return _GAP.sub(" ", unicodedata.normalize("NFC", plain)).strip()
+
+
+def pick(text: str, titles: Sequence[str]) -> int | None:
+    """Index of the title she means: its number, its words, or nearly its words; None when unclear or tied."""
+    said = fold(text)
+    if not said or len(said) > 60:
+        return None
+    folded = [fold(title) for title in titles]
+    bare = said.removeprefix("so ").removeprefix("cau ").removeprefix("chon ").removeprefix("so ")
+    if bare.isdecimal() and bare.isascii() and len(bare) <= 2:
+        return int(bare) - 1 if 1 <= int(bare) <= len(titles) else None
+    if said in folded:
+        return folded.index(said)
+    scores = sorted(((fuzz.ratio(said, title), -index) for index, title in enumerate(folded)), reverse=True)
+    if scores and scores[0][0] >= NEAR and (len(scores) == 1 or scores[0][0] - scores[1][0] >= 5):
+        return -scores[0][1]
+    words = f" {said} "
+    inside = [index for index, title in enumerate(folded) if len(title) >= 4 and f" {title} " in words]
+    if len(inside) == 1 and len(said) <= 3 * len(folded[inside[0]]) + 4:
+        return inside[0]
+    begun = [index for index, title in enumerate(folded) if len(said) >= 4 and f" {title} ".startswith(f" {said} ")]
+    return begun[0] if len(begun) == 1 else None
