@@ -5,6 +5,7 @@ change every word here without a programmer, and no word reaches a woman that it
 """
 
 from bot.knowledge.articles import Article, Case, Citation, Escalate, Review, Variants, write_article
+from bot.knowledge.checking import check, check_article, judge, read_style
 from bot.knowledge.loading import Knowledge, Shelf, examples, load, read, shorts, titles
 from bot.knowledge.places import Contact, Office, Province, Referral
 from bot.knowledge.render import Rendered, render, render_case, render_part
@@ -23,9 +24,13 @@ __all__ = [
     "Review",
     "Shelf",
     "Variants",
+    "check",
+    "check_article",
     "examples",
+    "judge",
     "load",
     "read",
+    "read_style",
     "render",
     "render_case",
     "render_part",
