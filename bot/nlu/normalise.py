@@ -1,0 +1,248 @@
+"""One spelling for what women type: any text becomes `Normalised`, the same every time, and twice is the same as once.
+
+Only spelling is touched here. No word is guessed at from meaning, no mark is restored, and no text may raise.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from bot.nlu import syllable
+
+_LETTERS = r"[^\W\d_]"
+_URL = re.compile(r"(?:https?://|www\.)\S+|\b[\w-]+\.(?:com|vn|net|org|info|xyz|top|shop|me|ly|club)\b(?:/\S*)?")
+_CODE = re.compile(r"(?<![^\W_])([a-z])[ ]?[-‐–.][ ]?(\d{1,2})(?![^\W_])")  # F-6, e–9
+_DOTTED = re.compile(rf"(?<![^\W_]){_LETTERS}{{1,4}}(?:[.*·_|~'’-]{_LETTERS}{{1,4}})+(?![^\W_])")
+_TOKEN = re.compile(r"(?P<word>\d+(?:[.,:/]\d+)+|[^\W_]+)|(?P<stop>[.!?;…\n]+)")
+_STRETCH = re.compile(rf"({_LETTERS})\1{{2,}}")
+_LAUGH = re.compile(r"a?(?:k{2,}|(?:[hj][aeiouyj]{1,2}){2,}h?|(?:ka){2,}k?|l(?:ol)+|(?:he|hi|ha)h+|=+)")
+_WORDLIKE = re.compile(r"[a-zđ]+")
+_DIGIT_LETTERS = str.maketrans("013457", "oieast")
+_LOOKALIKE = str.maketrans("аеорсухіѕԁɡðɖ", "aeopcyxisdgđđ")
+_SOUNDS = (
+    (r"^z", "d"),
+    (r"^dz", "d"),
+    (r"^j(?=[^\W\d_])", "gi"),
+    (r"^f", "ph"),
+    (r"^w(?=[^\W\d_])", "qu"),
+    (r"^k(?=[^ieêy])", "c"),
+    (r"(?<=[^\W\d_])j", "i"),
+    (r"^q(?!u)", "qu"),
+    (r"^ng(?=[ieêy])", "ngh"),
+    (r"^g(?=[eê])", "gh"),
+    (r"k$", "ch"),
+    (r"g$", "ng"),
+)
+_PASSES = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Concept:
+    """A thing of the domain with many names. `label` is what staff read."""
+
+    name: str
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """The lexicon of `knowledge/words.yml`, read and checked by `bot.nlu.words`.
+
+    `single` maps a token to its replacement, `phrases` a first token to (rest, replacement) pairs, longest first;
+    `keep` are foreign words never decoded, `concepts` maps names to concepts.
+    """
+
+    single: Mapping[str, str] = field(default_factory=dict)
+    phrases: Mapping[str, tuple[tuple[tuple[str, ...], tuple[str, ...]], ...]] = field(default_factory=dict)
+    keep: frozenset[str] = frozenset()
+    concepts: Mapping[str, Concept] = field(default_factory=dict)
+    # first plain token of a form -> (form, concept name), longest first; and forms of scripts that do not space words
+    openings: Mapping[str, tuple[tuple[tuple[str, ...], str], ...]] = field(default_factory=dict)
+    unspaced: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Normalised:
+    """`marked` keeps the marks, `plain` has none; both are tokens joined by one space. `share` is the part of the words
+    she wrote (before any replacement) that carry a mark, 0..1. `breaks` are the token indexes
+    where a sentence begins."""
+
+    marked: str = ""
+    plain: str = ""
+    tokens: tuple[str, ...] = ()
+    plain_tokens: tuple[str, ...] = ()
+    share: float = 0.0
+    breaks: tuple[int, ...] = ()
+
+    @property
+    def has_marks(self) -> bool:
+        return self.share > 0
+
+
+def normalise(text: str, words: Words) -> Normalised:
+    """The one spelling of `text`. Idempotent: `normalise(n.marked).marked == n.marked`. Linear time, never raises."""
+    parts = sentences(text)
+    written = [token for sentence in parts for token in sentence if token.isalpha()]
+    share = sum(map(syllable.is_marked, written)) / len(written) if written else 0.0
+    tokens: list[str] = []
+    breaks: list[int] = []
+    for sentence in parts:
+        mended = _mend(sentence, words)
+        if mended:
+            breaks.append(len(tokens))
+            tokens += mended
+    plain = tuple(syllable.strip(token) for token in tokens)
+    return Normalised(
+        " ".join(tokens), " ".join(plain), tuple(tokens), plain, share, tuple(b for b in breaks if b < len(tokens))
+    )
+
+
+def sentences(text: str) -> list[list[str]]:
+    """The raw tokens of each sentence: NFKC, lower case, no invisible characters, `t.ừ.n.g` joined, links as `url`."""
+    text = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace") if not text.isascii() else text
+    text = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).lower())
+    text = "".join(c for c in text if c.isascii() or unicodedata.category(c) not in ("Cf", "Mn", "Cc"))
+    text = _CODE.sub(r"\1\2", _DOTTED.sub(_undot, _URL.sub(" url ", text)))
+    found: list[list[str]] = [[]]
+    for match in _TOKEN.finditer(text):
+        if match["stop"]:
+            found.append([])
+        else:
+            found[-1].append(match["word"])
+    return found
+
+
+def _undot(match: re.Match[str]) -> str:
+    """`t.ừ.n.g` and `ch.ế.t` are one word; `tự.tử` and `a/b` are not."""
+    parts = re.split(r"[.*·_|~'’-]", match[0])
+    whole = "".join(parts)
+    if len(whole) > 40 or all(len(p) > 1 and syllable.could_be(p) for p in parts):
+        return match[0]
+    if syllable.could_be(whole):
+        return whole
+    if max(map(len, parts)) > 2:
+        return match[0]
+    return " ".join(syllable.unglue(whole)) or (whole if len(parts) > 2 and set(map(len, parts)) == {1} else match[0])
+
+
+def _mend(sentence: list[str], words: Words) -> list[str]:
+    return _fixpoint(_join_letters([t for t in sentence if not _LAUGH.fullmatch(t)]), words)
+
+
+def _fixpoint(tokens: list[str], words: Words) -> list[str]:
+    for _ in range(_PASSES):
+        mended = [part for token in _phrases(tokens, words) for part in word(token, words).split()]
+        mended = [token for token in mended if not _LAUGH.fullmatch(token)]
+        if mended == tokens:
+            break
+        tokens = mended
+    return tokens
+
+
+def _join_letters(tokens: list[str]) -> list[str]:
+    """`t ự t ử` -> tự tử: a run of three or more single letters that splits into existing syllables."""
+    out: list[str] = []
+    run: list[str] = []
+    for token in [*tokens, ""]:
+        if len(token) == 1 and token.isalpha():
+            run.append(token)
+            continue
+        out += (syllable.unglue("".join(run)) if 3 <= len(run) <= 40 else []) or run
+        run = []
+        if token:
+            out.append(token)
+    return out
+
+
+def word(token: str, words: Words) -> str:
+    """One token in its one spelling; it may become several words."""
+    if token in words.single:
+        return words.single[token]
+    if token in words.keep or token.isdigit():
+        return token
+    token = token.translate(_LOOKALIKE)
+    if not syllable.could_be(token):
+        token = _decode(token, words)
+    token = syllable.settle(token)
+    return words.single.get(token, token)
+
+
+def _decode(token: str, words: Words) -> str:
+    """A token that is no syllable, read as stretched, VNI, Telex, digits for letters, or chat spelling of one."""
+    squeezed = _STRETCH.sub(r"\1", token)
+    if squeezed in words.single or squeezed in words.keep or syllable.could_be(squeezed):
+        return squeezed
+    if len(squeezed) > 24:
+        return squeezed
+    token = squeezed
+    if any(c.isdigit() for c in token):
+        if token[0].isdigit() and not token[1:2].isalpha():
+            return token
+        spelled = token.translate(_DIGIT_LETTERS)
+        return syllable.vni(token) or (
+            spelled if len(token) > 2 and _mostly_letters(token) and syllable.could_be(spelled) else token
+        )
+    single = _single_letters(token)
+    if single != token and (single in words.single or (syllable.is_marked(token) and syllable.could_be(single))):
+        return single
+    decoded = syllable.telex(token)
+    if decoded:
+        return decoded
+    if single != token and syllable.could_be(single):
+        return single
+    for pattern, sound in _SOUNDS:
+        changed = re.sub(pattern, sound, token)
+        if changed != token:
+            if syllable.could_be(changed):
+                return changed
+            again = next((s for p, r in _SOUNDS if syllable.could_be(s := re.sub(p, r, changed))), "")
+            if again:
+                return again
+    return " ".join(syllable.unglue(token)) or token if syllable.is_marked(token) else token
+
+
+def _single_letters(token: str) -> str:
+    """`quáa` and `khôngg` with each letter once; of two that differ in marks the marked one stays."""
+    out = token[:1]
+    for char in token[1:]:
+        if syllable.strip(char) != syllable.strip(out[-1]) or char.isdigit():
+            out += char
+        elif syllable.is_marked(char):
+            out = out[:-1] + char
+    return out
+
+
+def _mostly_letters(token: str) -> bool:
+    return sum(c.isalpha() for c in token) > sum(c.isdigit() for c in token) and not re.search(r"\d\d|^\d+\w$", token)
+
+
+def _phrases(tokens: list[str], words: Words) -> list[str]:
+    out: list[str] = []
+    at = 0
+    while at < len(tokens):
+        for rest, replacement in words.phrases.get(tokens[at], ()):
+            if tuple(tokens[at + 1 : at + 1 + len(rest)]) == rest:
+                out += replacement
+                at += 1 + len(rest)
+                break
+        else:
+            out.append(tokens[at])
+            at += 1
+    return out
+
+
+def concepts(text: Normalised, words: Words) -> tuple[str, ...]:
+    """Names of the concepts the text speaks of, each once. A form matches with its marks, or typed without any."""
+    found: dict[str, None] = {}
+    for at, plain in enumerate(text.plain_tokens):
+        for form, name in words.openings.get(plain, ()):
+            here = text.tokens[at : at + len(form)]
+            if len(here) == len(form) and all(t in (f, syllable.strip(f)) for t, f in zip(here, form, strict=True)):
+                found[name] = None
+                break
+        if not plain.isascii():
+            found |= {name: None for form, name in words.unspaced if form in plain}
+    return tuple(found)
