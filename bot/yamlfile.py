@@ -39,20 +39,22 @@ class Document:
         return self.lines.get(path, 1)
 
 
-def read(path: Path, *, root: Path | None = None) -> tuple[Document | None, list[Finding]]:
+def read(path: Path, *, root: Path | None = None, most: int = MAX_BYTES) -> tuple[Document | None, list[Finding]]:
     """Reads one file. Never raises on content; an unreadable file is a finding and no document."""
     name = str(path.relative_to(root)) if root else str(path)
     try:
         raw = path.read_bytes()
     except OSError as error:
         return None, [_fault(name, 1, "unreadable", "không mở được tệp", f"cannot open the file ({error.strerror})")]
-    return parse(raw, name)
+    return parse(raw, name, most=most)
 
 
-def parse(raw: bytes, name: str) -> tuple[Document | None, list[Finding]]:
-    """Reads bytes as one YAML document called `name`."""
-    if len(raw) > MAX_BYTES:
-        return None, [_fault(name, 1, "too-big", "tệp lớn hơn 5 MB, hãy tách nhỏ", "file over 5 MB: split it")]
+def parse(raw: bytes, name: str, *, most: int = MAX_BYTES) -> tuple[Document | None, list[Finding]]:
+    """Reads bytes as one YAML document called `name`, refused above `most` bytes."""
+    if len(raw) > most:
+        size, limit = f"{len(raw) / 1000:,.0f} kB", f"{most / 1000:,.0f} kB"
+        vi, en = f"tệp lớn {size}, tối đa {limit}: hãy tách nhỏ", f"{size}, at most {limit}: split it"
+        return None, [_fault(name, 1, "too-big", vi, en)]
     try:
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:

@@ -1,4 +1,4 @@
-"""One article: its values, the shape of its file, its content hash, and the house layout it is written back in.
+"""One article: its values, the shape of its file, and its content hash.
 
 Pure: text in, values out. An article that is not of the right shape never becomes an `Article`.
 """
@@ -7,14 +7,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import date
-from typing import Any, Literal, cast
+from typing import Any, Literal
 from unicodedata import is_normalized, normalize
-
-import yaml
 
 from bot.knowledge.shape import BEARABLE, Day, Field, Fields, Items, OneOf, OneOrMore, Text, faults
 from bot.messages import Finding, Skill
@@ -224,22 +221,6 @@ def content_hash(data: dict[str, Any]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def to_data(of: Article) -> dict[str, Any]:
-    """Plain data in the order of the house layout, without what is empty; `article` reads it back to the same value."""
-    raw = asdict(of)
-    data = {key: _plain(raw[key]) for key in ARTICLE.fields if raw[key] or key == "sources"}
-    for case in data.get("variants", {}).get("cases", ()):
-        values = case.pop("values")
-        case["value"] = values[0] if len(values) == 1 else values
-        case |= {key: case.pop(key) for key in ("label", "answer")}  # keep `value` first
-    return data
-
-
-def write_article(of: Article) -> str:
-    """The article as its file should read: block style, one item a line, keys in a fixed order."""
-    return "\n".join(_lines(to_data(of), 0)) + "\n"
-
-
 def _article(data: dict[str, Any], topic: str) -> Article:
     variants = data.get("variants")
     escalate = data.get("escalate")
@@ -326,49 +307,3 @@ def _nfd(document: Document) -> Iterator[Finding]:
     if not composed(document.data):
         vi = "chữ Việt trong tệp ở dạng tách dấu (NFD): hãy lưu lại dạng NFC, hoặc lưu bằng trang soạn thảo"
         yield Finding("warning", document.file, 1, "nfd", vi, "decomposed letters (NFD): save as NFC")
-
-
-def _plain(value: Any) -> Any:
-    match value:
-        case date():
-            return value.isoformat()
-        case tuple() | list():
-            return [_plain(item) for item in value]
-        case dict():
-            return {key: _plain(item) for key, item in value.items() if item != ""}
-        case _:
-            return value
-
-
-def _lines(value: Any, depth: int) -> Iterator[str]:
-    pad = "  " * depth
-    if isinstance(value, dict):
-        for key, held in value.items():
-            if isinstance(held, dict | list) and held:
-                yield f"{pad}{key}:"
-                yield from _lines(held, depth + 1)
-            else:
-                yield f"{pad}{key}: {_scalar(held)}"
-        return
-    for item in value:
-        if isinstance(item, dict | list):
-            first, *rest = _lines(item, depth + 1)
-            yield f"{pad}- {first.lstrip()}"
-            yield from rest
-        else:
-            yield f"{pad}- {_scalar(item)}"
-
-
-_SAFE = re.compile(r"[^\W\d_][^#:\"'\\\[\]{}&*!|>%@`\x00-\x1f\x7f-\x9f\u2028\u2029\ufeff]*")
-
-
-def _scalar(value: Any) -> str:
-    """Plain when nothing in it could be read as anything but this text, else in double quotes."""
-    if value == []:
-        return "[]"
-    text = cast(str, value)
-    if _SAFE.fullmatch(text) and text == text.strip() and text not in ("true", "false", "null"):
-        return text
-    if re.fullmatch(r"\d{4}-\d{2}-\d{2}", text):
-        return text
-    return yaml.dump(text, default_style='"', allow_unicode=True, width=10**9).rstrip("\n")

@@ -18,6 +18,8 @@ from bot.knowledge.shape import BEARABLE, Shape, faults
 from bot.messages import Finding
 from bot.yamlfile import Document
 
+ARTICLE_BYTES = 128_000  # some 1,500 questions; parsing more would hold up the talk going on meanwhile
+
 Place = TypeVar("Place", Contact, Province)
 
 
@@ -99,13 +101,13 @@ Read = Callable[[Path, Path, str], Parsed]
 
 def read_article(path: Path, root: Path, topic: str) -> Parsed:
     """One article file: its document, its article when the shape allows, its faults."""
-    document, findings = yamlfile.read(path, root=root)
+    document, findings = yamlfile.read(path, root=root, most=ARTICLE_BYTES)
     return _shaped(document, findings, topic)
 
 
 def parse_article(raw: bytes, name: str, topic: str) -> Parsed:
     """The same from bytes, for an editor that has not saved yet."""
-    document, findings = yamlfile.parse(raw, name)
+    document, findings = yamlfile.parse(raw, name, most=ARTICLE_BYTES)
     return _shaped(document, findings, topic)
 
 

@@ -1,0 +1,120 @@
+"""The knowledge in use, renewed while the bot talks: a good save is taken over whole, a bad one is told and left.
+
+The only part of the room with a thread. Whoever reads `current` once in a turn sees one knowledge and its matcher.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date, datetime
+from pathlib import Path
+from threading import Thread
+from typing import Generic, TypeVar
+
+from bot.errors import ContentError
+from bot.knowledge.loading import Knowledge, Parsed, article_files, read, read_article
+from bot.messages import Finding
+
+M = TypeVar("M")
+Signature = tuple[date, tuple[tuple[str, int, int], ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class Held(Generic[M]):
+    """One state of the library: what is known, the matcher trained on it, since when."""
+
+    knowledge: Knowledge
+    matcher: M
+    loaded_at: datetime
+
+
+class Library(Generic[M]):
+    """Holds the last good knowledge of `root` and the matcher that `train(knowledge, today)` made of it.
+
+    Raises `ContentError` when there is no good one to begin with. `now` gives local time; a new day counts as a change,
+    since articles expire at midnight.
+    """
+
+    def __init__(self, root: Path, train: Callable[[Knowledge, date], M], *, now: Callable[[], datetime]) -> None:
+        self._root = root
+        self._train = train
+        self._now = now
+        self._parsed: dict[Path, tuple[tuple[int, int], Parsed]] = {}
+        self._loading: Thread | None = None
+        self.faults: tuple[Finding, ...] = ()
+        self._seen = self._signature()
+        self.current: Held[M] = self._made()
+
+    @property
+    def knowledge(self) -> Knowledge:
+        return self.current.knowledge
+
+    @property
+    def matcher(self) -> M:
+        return self.current.matcher
+
+    @property
+    def loaded_at(self) -> datetime:
+        return self.current.loaded_at
+
+    def poll(self) -> bool:
+        """Looks whether a file changed and starts loading aside; true when it did. Call it every second."""
+        if self._loading and self._loading.is_alive():
+            return False
+        signature = self._signature()
+        if signature == self._seen:
+            return False
+        self._seen = signature
+        self._loading = Thread(target=self._renew, name="knowledge", daemon=True)
+        self._loading.start()
+        return True
+
+    def settle(self) -> None:
+        """Waits until nothing is loading."""
+        if self._loading:
+            self._loading.join()
+
+    def _renew(self) -> None:
+        try:
+            held = self._made()
+        except ContentError as error:
+            self.faults = error.findings
+        except Exception as error:  # whatever training dislikes, the bot goes on with what it has, and says so
+            what = type(error).__name__
+            vi, en = f"không dựng được bộ hiểu câu hỏi ({what})", f"training failed ({what})"
+            self.faults = (Finding("error", "knowledge", 1, "training", vi, en),)
+        else:
+            self.current = held
+            self.faults = ()
+
+    def _made(self) -> Held[M]:
+        now = self._now()
+        shelf = read(self._root, parsed=self._remembered)
+        if shelf.grave:
+            raise ContentError(shelf.grave)
+        return Held(shelf.knowledge, self._train(shelf.knowledge, now.date()), now)
+
+    def _remembered(self, path: Path, root: Path, topic: str) -> Parsed:
+        """An article file, parsed again only when it changed."""
+        try:
+            stat = path.stat()
+        except OSError:
+            return read_article(path, root, topic)
+        mark = (stat.st_mtime_ns, stat.st_size)
+        held = self._parsed.get(path)
+        if held is None or held[0] != mark:
+            held = (mark, read_article(path, root, topic))
+            self._parsed[path] = held
+        return held[1]
+
+    def _signature(self) -> Signature:
+        paths = [path for path, _ in article_files(self._root)]
+        marks = []
+        for path in (*paths, *sorted(self._root.glob("*.yml"))):
+            try:
+                stat = path.stat()
+            except OSError:  # gone between listing and looking: the next look sees it
+                continue
+            marks.append((str(path), stat.st_mtime_ns, stat.st_size))
+        return self._now().date(), tuple(marks)
