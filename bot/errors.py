@@ -7,6 +7,7 @@ OssoError
 ├── Unreadable           a webhook body that is no JSON object of the platform's shape: answer 400, keep nothing
 ├── Unreachable          the database cannot be reached: answer 503, the platform delivers again
 ├── GrantLost            a platform's authorisation is gone: an operator must authorise again
+├── NoToken              no access token at this moment: try again later
 └── Refused              a request by staff that the rules do not allow: the page says why
 
 People's words never raise: what a woman writes always becomes a value, however odd.
@@ -53,6 +54,10 @@ class Unreachable(OssoError):
 
 class GrantLost(OssoError):
     """The platform refuses the account's credentials for good."""
+
+
+class NoToken(OssoError):
+    """The platform's token service did not answer usefully; the old pair still stands."""
 
 
 class Refused(OssoError):

@@ -262,17 +262,6 @@ def unsettled(connection: Connection, conversation_id: int) -> Sequence[RowMappi
     return connection.execute(query.order_by(outbox.c.id.desc()).limit(20)).mappings().all()
 
 
-def abandoned_attempts(connection: Connection, before: int) -> Sequence[RowMapping]:
-    """Attempts whose worker died: begun before `before` (ms) with no end written and a free lease."""
-    query = (
-        select(outbox)
-        .join(conversation, conversation.c.id == outbox.c.conversation_id)
-        .where(outbox.c.status == "attempting", outbox.c.attempted_at < before, conversation.c.lease_until < before)
-        .limit(200)
-    )
-    return connection.execute(query).mappings().all()
-
-
 def unknown_sends(connection: Connection, before: int) -> Sequence[RowMapping]:
     query = select(outbox).where(outbox.c.status == "unknown", outbox.c.attempted_at < before, outbox.c.code == "")
     return connection.execute(query.limit(200)).mappings().all()
@@ -422,6 +411,33 @@ def erase(connection: Connection, conversation_id: int, *, now: int, new_index: 
         erased_at=now,
     )
     return count + 1
+
+
+def forget_marks(connection: Connection, before: int) -> int:
+    """Drops dedupe marks without a conversation (erased people, notices) received before `before` (ms)."""
+    statement = delete(inbox).where(inbox.c.conversation_id.is_(None), inbox.c.received_at < before)
+    return connection.execute(statement).rowcount
+
+
+def hand_back(connection: Connection, before: int, now: int) -> int:
+    """Chats owned by a person outside our desk, where nobody said anything since `before`, return to the bot."""
+    query = (
+        select(conversation.c.id, ticket.c.id.label("ticket_id"))
+        .join(ticket, and_(ticket.c.conversation_id == conversation.c.id, ticket.c.closed_at.is_(None)), isouter=True)
+        .where(
+            conversation.c.owner == "person",
+            conversation.c.said_at < before,
+            conversation.c.heard_at < before,
+            ticket.c.staff_id.is_(None),
+        )
+    )
+    found = connection.execute(query).all()
+    for row in found:
+        change_conversation(connection, row.id, owner="bot")
+        if row.ticket_id is not None:
+            change_ticket(connection, row.ticket_id, state="closed", closed_at=now, closing="outside")
+            log_ticket(connection, row.ticket_id, "closed", now, detail="outside idle")
+    return len(found)
 
 
 # --- one-process jobs, health, alarms -------------------------------------------------------------------------------

@@ -1,0 +1,69 @@
+"""What the rim's rooms share: the concrete parts that wiring puts together, and the facts of the moment."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from bot.channels import Channel
+from bot.engine import Book
+from bot.messages import Address, Answer, Call, Heard, Turn
+from bot.store.database import Database
+
+
+class NotSent(Exception):
+    """The request certainly did not reach the platform; trying again is safe."""
+
+
+class MaybeSent(Exception):
+    """The request may have reached the platform; it must not be repeated blindly."""
+
+
+class Transport(Protocol):
+    """The only way to the network. Raises NotSent or MaybeSent; any HTTP answer is an Answer."""
+
+    def exchange(self, call: Call) -> Answer: ...
+
+
+class Tokens(Protocol):
+    """The platforms' access tokens."""
+
+    def token(self, channel: str, account: str) -> str:
+        """A usable token. Raises GrantLost, or NoToken when there is none at this moment."""
+        ...
+
+    def renew(self, channel: str, account: str, refused: str) -> str:
+        """A token other than the refused one, renewed if need be. Raises GrantLost or NoToken."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Duty:
+    """Whether a fitting counsellor is on shift now, and otherwise when one will be, in words."""
+
+    staffed: bool = False
+    opens: str = ""
+
+
+Roster = Callable[[str, str, int], Duty]  # (province, skill, now in ms) -> Duty
+
+
+def nobody_known(_province: str, _skill: str, _now: int) -> Duty:
+    """The roster of a server whose desk knows no shifts yet: it promises nothing."""
+    return Duty()
+
+
+@dataclass(frozen=True, slots=True)
+class Rim:
+    database: Database
+    channels: Mapping[str, Channel]
+    book: Callable[[], Book]  # the newest good knowledge, swapped whole
+    settle: Callable[[Book, Turn, Heard], Turn]  # runs the actions a turn asks for
+    transport: Transport
+    tokens: Tokens
+    clock: Callable[[], int]  # ms; wall time of this process, for content and display, never for leases
+    roster: Roster = nobody_known
+    drafts: bool = True
+    gather_ms: int = 0
+    sent: Callable[[Address, str], None] = field(default=lambda _address, _verdict: None)  # counts for the metrics
