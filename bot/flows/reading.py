@@ -1,4 +1,4 @@
-"""Flow files: text → values. Faults of shape (unknown keys, wrong types) are found here, faults of sense in checks.py."""
+"""Flow files: text to values. Faults of shape (unknown keys, wrong types) are found here, of sense in checks.py."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Walking a flow: from a step to the next question, action or end. Pure; a walk that goes round in circles is cut short."""
+"""Walking a flow: from a step to the next question, action or end. Pure; a walk that goes round is cut short."""
 
 from __future__ import annotations
 

@@ -1,0 +1,229 @@
+"""Answering from the articles: tell, ask once to be sure, or say honestly that OSSO does not know, and bring a person.
+
+Nothing is said that may not be said today, and nothing is asked a third time.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from bot.engine.book import Talk, person_choice, then
+from bot.engine.hearing import parts
+from bot.flows.words import fold
+from bot.knowledge import Article, Rendered, render, render_case, render_part, shorts
+from bot.messages import Candidate, Choice, Effect, Entity, Missed, OpenTicket, Reading, Reply, State, Turn
+
+TOPICS = ("legal", "vocational", "psychological", "child", "general")
+PAGE = 6
+MOST_ANSWERS = 2
+CALM = 24 * 3_600_000  # ms after a RED turn in which no survey and no menu is shown
+CUES = (
+    "a khong",
+    "khong phai",
+    "nham",
+    "y em la",
+    "y toi la",
+    "sua lai",
+    "quen",
+    "a nham",
+    "khong em o",
+    "chinh xac la",
+)
+
+
+def calm(state: State, at: int) -> bool:
+    """Whether she was in danger a short while ago."""
+    return any(level in ("RED", "AMBER") and 0 <= at - when <= CALM for when, level in state.danger_at)
+
+
+def corrects(text: str) -> bool:
+    """Whether she takes back something she said ("à không, ở Hải Phòng")."""
+    said = f" {fold(text)} "
+    return any(f" {cue} " in said for cue in CUES)
+
+
+def answer(talk: Talk, state: State, article: Article) -> Turn:
+    """The whole article for what is known of her."""
+    slots = state.slots
+    told = render(
+        article,
+        country=str(slots.get("country") or ""),
+        province=str(slots.get("province") or ""),
+        mark_draft=talk.heard.world.drafts,
+        choices=_room(talk),
+        links=shorts(talk.served().values()),
+    )
+    turn = _told(talk, state, article, told, why=f"answered {article.id}")
+    if article.escalate and article.escalate.when == "always" and talk.heard.world.ticket == "none":
+        province = str(slots.get("province") or "")
+        ticket = OpenTicket(
+            "article", skill=article.escalate.skill, topic=article.topic, province=province, locale=state.locale
+        )
+        return replace(turn, effects=(*turn.effects, ticket))
+    return turn
+
+
+def case(talk: Talk, state: State, article: Article, value: str) -> Turn:
+    """She told which country or province; it is remembered for the next answer too."""
+    if not article.variants:
+        return answer(talk, state, article)
+    known = replace(state, slots={**state.slots, article.variants.slot: value})
+    told = render_case(
+        article,
+        value,
+        mark_draft=talk.heard.world.drafts,
+        choices=_room(talk),
+        links=shorts(talk.served().values()),
+    )
+    return _told(talk, known, article, told, why=f"answered {article.id} for {article.variants.slot}")
+
+
+def part(talk: Talk, state: State, article: Article, name: str) -> Turn:
+    told = render_part(
+        article,
+        name,
+        mark_draft=talk.heard.world.drafts,
+        choices=_room(talk),
+        links=shorts(talk.served().values()),
+    )
+    if not told.messages:
+        return answer(talk, state, article)
+    return _told(talk, state, article, told, why=f"section {name} of {article.id}")
+
+
+def by_id(talk: Talk, state: State, name: str) -> Turn:
+    """An article by its id, or an honest word when it may not be said (not reviewed, expired, gone)."""
+    served = talk.served()
+    if name in served:
+        return answer(talk, state, served[name])
+    if name in talk.book.knowledge.articles:
+        reply = talk.say("utter_unready", state)
+        topic = talk.book.knowledge.articles[name].topic
+        after = replace(state, article=name, topic=topic, unknowns=0)
+        return Turn(after, (reply,), decision="unknown", topic=topic, why=(f"{name} may not be said today",))
+    return Turn(state, (talk.say("utter_stale", state),), decision="unknown", why=("unknown article id",))
+
+
+def answers(talk: Talk, state: State) -> Turn | None:
+    """What the text asks for, when it is certain or confident: one article, or two when she asked two questions."""
+    reading = talk.ear.reading
+    wanted: list[Reading] = []
+    if not reading.exact:
+        read = [talk.book.reader(text) for text in parts(talk.ear.text)]
+        wanted = [item for item in read if item.candidates and (item.exact or item.band == "answer")]
+    names = list(dict.fromkeys(item.candidates[0].article for item in wanted))
+    if len(names) < 2:
+        if talk.ear.sure:
+            names = [reading.candidates[0].article]
+        elif not names or (reading.band == "unknown" and reading.act):
+            return None
+    turn = by_id(talk, state, names[0])
+    for name in names[1:MOST_ANSWERS]:
+        turn = then(turn, Turn(turn.state, (talk.say("utter_also", turn.state),), decision="answer"))
+        turn = then(turn, by_id(talk, turn.state, name))
+    more = names[MOST_ANSWERS:]
+    if more and turn.replies:
+        links = shorts(talk.served().values())
+        choices = tuple(Choice(links[name], f"article:{name}") for name in more if name in links)
+        last = turn.replies[-1]
+        turn = replace(turn, replies=(*turn.replies[:-1], replace(last, choices=(*choices, *last.choices))))
+    how = "exact" if reading.exact else "confident"
+    return replace(turn, candidates=reading.candidates or turn.candidates, why=(*turn.why, how))
+
+
+def topic(talk: Talk, state: State, payload: str) -> Turn:
+    """A page of a topic's questions: `topic:legal` or `topic:legal:1`."""
+    _, _, rest = payload.partition(":")
+    name, _, page_text = rest.partition(":")
+    page = int(page_text) if page_text.isdecimal() and len(page_text) < 4 else 0
+    articles = [article for article in talk.served().values() if article.topic == name]
+    shown = articles[page * PAGE : (page + 1) * PAGE]
+    if name not in TOPICS or (page and not shown):
+        return Turn(state, (talk.say("utter_stale", state),), decision="unknown", why=("unknown topic page",))
+    choices = [Choice(article.short, f"article:{article.id}") for article in shown]
+    if len(articles) > (page + 1) * PAGE:
+        choices.append(Choice(talk.book.texts.get(state.locale, "Xem thêm"), f"topic:{name}:{page + 1}"))
+    after = replace(state, topic=name, unknowns=0)
+    reply = replace(talk.say("utter_topic", after), choices=(*choices, person_choice(talk, state)))
+    return Turn(after, (reply,), decision="flow", topic=name, why=(f"topic {name}",))
+
+
+def clarify(talk: Talk, state: State, candidates: tuple[Candidate, ...]) -> Turn | None:
+    """One question with two or three titles; None when fewer than two may be said."""
+    links = shorts(talk.served().values())
+    choices = [Choice(links[item.article], f"article:{item.article}") for item in candidates if item.article in links]
+    choices = choices[: min(3, talk.heard.world.choices - 1)]
+    if not choices:
+        return None
+    reply = replace(talk.say("utter_clarify", state), choices=(*choices, person_choice(talk, state)))
+    after = replace(state, unknowns=state.unknowns + 1)
+    return Turn(after, (reply,), decision="clarify", candidates=candidates, why=("not sure: asked which",))
+
+
+def unknown(talk: Talk, state: State) -> Turn:
+    """Honest not-knowing: the first time a person is offered, the second time in a row one is brought."""
+    candidates = talk.ear.reading.candidates
+    missed: tuple[Effect, ...] = (Missed(candidates),)
+    count = state.unknowns + 1
+    if calm(state, talk.heard.at):
+        after = replace(state, unknowns=0)
+        effects = missed + talk.ticket(state, "unknown")
+        return Turn(after, (talk.say("utter_stay", state),), effects, "unknown", why=("unknown, calm",))
+    if talk.heard.world.ticket != "none":
+        reply = talk.say("utter_noted", state)
+        return Turn(replace(state, unknowns=0), (reply,), missed, "unknown", why=("unknown, a ticket waits",))
+    if count >= 2:
+        return brought(talk, state, missed)
+    reply = talk.say("utter_unknown", state)
+    after = replace(state, unknowns=count)
+    return Turn(after, (reply,), missed, "unknown", candidates=candidates, why=("nothing fits",))
+
+
+def brought(talk: Talk, state: State, effects: tuple[Effect, ...] = ()) -> Turn:
+    """Twice not understood: a person is brought instead of a third question."""
+    after = replace(state, unknowns=0)
+    reply = talk.say("utter_bring_person", state)
+    return Turn(
+        after,
+        (reply,),
+        effects + talk.ticket(state, "unknown"),
+        "unknown",
+        candidates=talk.ear.reading.candidates,
+        why=("twice not understood: a person is brought",),
+    )
+
+
+def entity(reading: Reading, kind: str) -> Entity | None:
+    """The last entity of the kind: in a correction the later one counts."""
+    return next((item for item in reversed(reading.entities) if item.kind == kind), None)
+
+
+def _room(talk: Talk) -> int:
+    """Choices an article may use, leaving one for "not what I asked"."""
+    return max(talk.heard.world.choices - 1, 2)
+
+
+def _told(talk: Talk, state: State, article: Article, told: Rendered, *, why: str) -> Turn:
+    choices = list(told.choices)
+    person = [choice for choice in choices if choice.payload in ("person", "/person")]
+    others = [choice for choice in choices if choice not in person]
+    if told.ask is None and not calm(state, talk.heard.at):
+        others = others[: max(talk.heard.world.choices - 1 - len(person), 0)]
+        others.append(Choice(talk.book.texts.get(state.locale, "Chưa đúng ý"), f"feedback:{article.id}:no"))
+        if len(others) + len(person) < talk.heard.world.choices:
+            others.append(Choice(talk.book.texts.get(state.locale, "Hữu ích"), f"feedback:{article.id}:yes"))
+    replies = [Reply(message) for message in told.messages]
+    if replies:
+        replies[-1] = replace(replies[-1], choices=(*others, *(person and (person_choice(talk, state),))))
+    if state.locale != "vi":
+        replies.insert(0, talk.say("utter_vietnamese_only", state))
+    after = replace(state, article=article.id, topic=article.topic, unknowns=0)
+    return Turn(
+        after,
+        tuple(replies),
+        decision="answer",
+        article=article.id,
+        topic=article.topic,
+        sources=(told.stamp,),
+        why=(why,),
+    )

@@ -1,0 +1,99 @@
+"""Taking apart what was heard: a tap, a number or title standing for one, a speech act, media, or words to read."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from bot.engine.book import NOTHING, Book, Ear
+from bot.flows.checks import INTENTS
+from bot.flows.values import Collect
+from bot.flows.words import fold, pick
+from bot.messages import Heard, State
+
+MOST_TEXT = 4_000
+KINDS = ("topic", "article", "case", "part", "feedback", "danger")
+# Names other rooms may use for the same speech act.
+SAME: Mapping[str, str] = {
+    "hello": "greeting",
+    "greet": "greeting",
+    "goodbye": "bye",
+    "human": "person",
+    "help": "person",
+    "start_over": "restart",
+    "startover": "restart",
+    "delete": "delete_data",
+    "show": "show_data",
+    "affirm": "yes",
+    "deny": "no",
+    "bot": "identity",
+    "who": "identity",
+    "insults": "insult",
+    "abuse": "insult",
+    "unsubscribe": "stop",
+    "subscribe": "start_messages",
+    "emoji": "sticker",
+}
+_LETTER = re.compile(r"[^\W_]")
+_SENTENCE = re.compile(r"[?？\n]+|(?<=[^\d\s])[.!…]+\s+")
+_AFFIRMING = ("co", "dung", "vang", "duoc", "yes", "네", "예")
+
+
+def listen(book: Book, state: State, heard: Heard) -> Ear:
+    """Never raises; text over 4,000 characters is read by its beginning (the screen reads all of it)."""
+    text = heard.text.strip()[:MOST_TEXT]
+    payload = heard.payload.strip()[:MOST_TEXT] or _standing_for(book, state, text)
+    if payload:
+        act = payload.removeprefix("/")
+        known = act in INTENTS or act in book.flows.triggers
+        return Ear(text, payload, act if known else "", "", NOTHING)
+    if not text:
+        return Ear(media=heard.attachments[0].kind if heard.attachments else "")
+    if not _LETTER.search(text):
+        return Ear(text, media="sticker")
+    act = book.flows.intent(text)
+    if act:
+        return Ear(text, act=act)
+    reading = book.reader(text)
+    named = SAME.get(reading.act, reading.act)
+    if named in ("yes", "no") and (chosen := _agreed(state, named)):
+        return Ear(text, chosen, chosen.removeprefix("/"), "", reading)
+    return Ear(text, act=named, reading=reading)
+
+
+def parts(text: str) -> list[str]:
+    """The sentences of a thought, when it has more than one that says something."""
+    found = [part.strip() for part in _SENTENCE.split(text) if len(part.split()) >= 2]
+    return found if 2 <= len(found) <= 6 else []
+
+
+def _standing_for(book: Book, state: State, text: str) -> str:
+    """The payload of the offered choice she typed instead of tapping it, or nothing."""
+    if not text:
+        return ""
+    tappable = [choice for choice in state.offered if choice.payload]
+    if any(choice.payload == text for choice in tappable):
+        return text  # a channel that sends taps as text
+    if fold(text) == "0":
+        return "/person"
+    flow = book.flows.flows.get(state.flow)
+    step = flow.steps.get(state.step) if flow else None
+    if isinstance(step, Collect) and text.isdecimal():
+        slot = book.flows.slots.get(step.slot)
+        if slot is not None and slot.type == "float":
+            return ""  # a number answers this question
+    index = pick(text, [choice.title for choice in tappable])
+    return "" if index is None else tappable[index].payload
+
+
+def _agreed(state: State, act: str) -> str:
+    """A bare yes or no to the choices shown last."""
+    for choice in state.offered:
+        first = fold(choice.title).split(" ")[:1]
+        if (
+            choice.payload
+            and first
+            and (first[0] in _AFFIRMING if act == "yes" else first[0] in ("khong", "no", "아니요"))
+        ):
+            return choice.payload
+    return ""

@@ -1,0 +1,425 @@
+"""The order of a turn: danger, stop and person words, a person's silence, the open question, then what she asks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from bot.engine import answers, dialogue
+from bot.engine.book import Book, Ear, Talk, then
+from bot.engine.hearing import KINDS, listen
+from bot.engine.places import nearest
+from bot.flows.conditions import Scalar
+from bot.flows.walk import at, go_on
+from bot.messages import (
+    Category,
+    Choice,
+    Danger,
+    Effect,
+    Heard,
+    OpenTicket,
+    Reply,
+    RunAction,
+    Skill,
+    State,
+    Subscription,
+    Timer,
+    Turn,
+)
+
+GAP = 24 * 3_600_000  # ms of silence after which she is greeted anew
+CHECK_WAIT = 15 * 60_000  # ms of silence after a CHECK question that make it AMBER
+MOST_DANGERS = 20
+SKILL: Mapping[Category, Skill] = {"suicide": "psychological", "child_abuse": "child", "runaway": "social"}
+QUIET_PAYLOADS = ("danger:silence", "remind", "handback")  # what the rim's timers and the desk send
+
+
+def take_turn(book: Book, state: State, heard: Heard) -> Turn:
+    """What one thought of hers leads to. Never raises on her words or on an old state.
+
+    Besides her taps, `heard.payload` may be `danger:silence` or `remind` (a Timer of ours is due) or `handback` (a
+    counsellor gave the chat back to the bot).
+    """
+    state = _known(book, state)
+    ear = listen(book, state, heard)
+    talk = Talk(book, heard, ear)
+    if heard.payload in QUIET_PAYLOADS and not heard.text:
+        return _finish(talk, state, _timer(talk, state))
+    danger = _danger(talk, state)
+    if heard.world.owner == "person":
+        return _finish(talk, state, _silent(talk, state, danger))
+    if danger.level != "NONE":
+        return _finish(talk, state, _safety(talk, state, danger))
+    greeted, before = _greeting(talk, state)
+    turn = _control(talk, before) or _asked(talk, before)
+    return _finish(talk, state, then(greeted, turn))
+
+
+def resume(book: Book, state: State, heard: Heard, events: Sequence[Mapping[str, Any]]) -> Turn:
+    """Goes on after the action named by `RunAction` ended with these Rasa events (what it said are `bot` events)."""
+    talk = Talk(book, heard, Ear())
+    turn = Turn(state, decision="flow", why=("action done",))
+    for event in events:
+        turn = then(turn, _event(talk, turn.state, event))
+    if any(isinstance(effect, RunAction) for effect in turn.effects):
+        return _finish(talk, state, turn, going_on=True)
+    state = turn.state
+    step = at(book.flows, state.flow, state.step)
+    if step is None:
+        return _finish(talk, state, turn, going_on=True)
+    question = dialogue.open_question(talk, state)
+    if question and state.slots.get(question.slot) is None:
+        again = () if turn.replies else (talk.say("utter_again", state),)
+        turn = then(turn, Turn(state, again, decision="flow", why=(f"refused {question.slot}",)))
+        turn = dialogue.ask_again(talk, state, turn)
+    elif question:
+        turn = then(turn, dialogue.advance(talk, state, question))
+    else:
+        walk = go_on(book.flows, state.flow, state.step, state.slots, talk.context(state))
+        turn = then(turn, dialogue.walked(talk, state, walk))
+    return _finish(talk, state, turn, going_on=True)
+
+
+def failed(book: Book, state: State, heard: Heard, action: str) -> Turn:
+    """The action raised, hung or spoke nonsense: she gets an honest sentence, a person is told, the turn is kept."""
+    talk = Talk(book, heard, Ear())
+    turn = dialogue.trouble(talk, state)
+    return _finish(talk, state, replace(turn, why=(f"action {action} failed", *turn.why)), going_on=True)
+
+
+# --- danger, silence, timers ------------------------------------------------------------------------------------------
+
+
+def _danger(talk: Talk, state: State) -> Danger:
+    danger = talk.heard.danger
+    if danger.level == "NONE" and talk.heard.text and not talk.ear.payload:
+        danger = talk.book.screen.read(talk.heard.text)
+    if talk.ear.payload == "danger:yes":
+        danger = Danger("AMBER", danger.category, why=("she said yes to the safety question",))
+    if danger.level == "NONE":
+        return danger  # a RED turn is not repeated at her for every word after it; `calm` keeps the tone
+    return talk.book.screen.combine(state.danger_at, danger, talk.heard.at)
+
+
+def _ticket(danger: Danger, state: State) -> OpenTicket:
+    province = state.slots.get("province")
+    return OpenTicket(
+        "danger",
+        level=danger.level,
+        category=danger.category,
+        skill=SKILL.get(danger.category, ""),
+        province=province if isinstance(province, str) else "",
+        locale=state.locale,
+    )
+
+
+def _safety(talk: Talk, state: State, danger: Danger) -> Turn:
+    """First words and numbers; menus, flows and surveys are off. CHECK only asks, and keeps the open question."""
+    world = talk.heard.world
+    replies = talk.book.screen.crisis_replies(
+        danger, country=str(state.slots.get("country") or ""), staffed=world.staffed, opens=world.opens
+    )
+    why = (f"danger {danger.level} {danger.category}".strip(), *danger.why)
+    after = replace(state, danger_at=(*state.danger_at, (talk.heard.at, danger.level))[-MOST_DANGERS:], unknowns=0)
+    if danger.level == "CHECK":
+        article = talk.ear.reading.candidates[0].article if talk.ear.sure else ""
+        timer = Timer("danger", talk.heard.at + CHECK_WAIT, "danger:silence")
+        return Turn(replace(after, article=article or state.article), replies, (timer,), "safety", why=why)
+    if not state.welcomed:
+        replies = (*replies, talk.say("utter_welcome_short", state))
+    after = replace(after, flow="", step="", stack=(), trail=())
+    return Turn(after, replies, (_ticket(danger, state), Timer("danger", 0)), "safety", why=why)
+
+
+def _silent(talk: Talk, state: State, danger: Danger) -> Turn:
+    """A person owns the chat: not a word; but danger, stop and delete are passed on."""
+    state = dialogue.suspended(Turn(state)).state
+    if danger.level == "RED":
+        after = replace(state, danger_at=(*state.danger_at, (talk.heard.at, danger.level))[-MOST_DANGERS:])
+        return Turn(after, effects=(_ticket(danger, state),), decision="silent", why=("danger RED, a person owns",))
+    if talk.ear.act == "stop":
+        return Turn(state, effects=(Subscription("*", False),), decision="stop", why=("stop, a person owns the chat",))
+    if talk.ear.act == "delete_data":
+        effects = (OpenTicket("delete", locale=state.locale),)
+        return Turn(state, effects=effects, decision="silent", why=("asks to be deleted, a person owns the chat",))
+    return Turn(state, decision="silent", why=("a person owns the chat",))
+
+
+def _timer(talk: Talk, state: State) -> Turn:
+    if talk.heard.world.owner == "person":
+        return Turn(state, decision="silent", why=("a person owns the chat",))
+    match talk.heard.payload:
+        case "danger:silence":
+            danger = Danger("AMBER", why=("silence after the safety question",))
+            return Turn(state, effects=(_ticket(danger, state),), decision="safety", why=danger.why)
+        case "remind":
+            return Turn(state, (talk.say("utter_reminder", state),), decision="flow", why=("reminder",))
+        case _:
+            return _returned(talk, state)
+
+
+def _returned(talk: Talk, state: State) -> Turn:
+    """A counsellor handed back: the bot says again that it is one, and offers what was left open."""
+    state = replace(dialogue.suspended(Turn(state)).state, owner="bot", welcomed=True)
+    turn = Turn(state, (talk.say("utter_return", state),), decision="flow", why=("handed back to the bot",))
+    if state.stack:
+        turn = then(
+            turn, Turn(state, (talk.say("utter_resume_offer", state),), decision="flow", why=("offers the rest",))
+        )
+    return turn
+
+
+# --- greeting ---------------------------------------------------------------------------------------------------------
+
+
+def _greeting(talk: Talk, state: State) -> tuple[Turn, State]:
+    """That it is a bot: at first contact, after a long silence, and after a person. Never instead of an answer."""
+    heard, act = talk.heard, talk.ear.act
+    if state.owner == "person":
+        put_aside = replace(dialogue.suspended(Turn(state)).state, owner="bot", welcomed=True)
+        return Turn(put_aside, (talk.say("utter_return", put_aside),), why=("a person gave the chat back",)), put_aside
+    if heard.first or not state.welcomed:
+        greeted = replace(state, welcomed=True)
+        if act in talk.book.flows.flows["welcome"].triggers or act == "greeting" or talk.ear.media == "sticker":
+            return Turn(state), state  # the welcome flow says it all
+        return Turn(greeted, (talk.say("utter_welcome_short", greeted),), why=("first contact",)), greeted
+    if state.heard_at and heard.at - state.heard_at > GAP:
+        aside = dialogue.suspended(Turn(replace(state, unknowns=0, offered=()))).state
+        return Turn(aside, (talk.say("utter_reentry", aside),), why=("long silence",)), aside
+    return Turn(state), state
+
+
+# --- what she wants ---------------------------------------------------------------------------------------------------
+
+
+def _control(talk: Talk, state: State) -> Turn | None:
+    """Words that work everywhere."""
+    match talk.ear.act:
+        case "stop":
+            after = replace(_without_flow(talk, state), stack=(), unknowns=0)
+            reply = talk.say("utter_stopped", after)
+            return Turn(after, (reply,), (Subscription("*", False),), "stop", why=("stop",))
+        case "person":
+            return _person(talk, state)
+        case "menu":
+            after = replace(_without_flow(talk, state), stack=(), unknowns=0)
+            return Turn(after, (talk.say("utter_menu", after),), decision="flow", why=("menu",))
+        case "restart":
+            kept = {name: value for name, value in state.slots.items() if name.startswith(("contact_", "consent_"))}
+            after = State(
+                slots=kept, locale=state.locale, welcomed=True, danger_at=state.danger_at, heard_at=state.heard_at
+            )
+            replies = (talk.say("utter_restarted", after), talk.say("utter_menu", after))
+            return Turn(after, replies, decision="flow", why=("start over",))
+        case _:
+            return None
+
+
+def _person(talk: Talk, state: State) -> Turn:
+    """A person, one turn away from everywhere: the ticket comes first, the flow only finds the words."""
+    put_aside = dialogue.suspended(Turn(state)).state
+    effects = talk.ticket(state, "asked")
+    stack = put_aside.stack
+    turn = dialogue.begin(talk, replace(put_aside, stack=()), "handover")
+    after = replace(turn.state, stack=stack)
+    return replace(
+        turn, state=after, effects=effects + turn.effects, decision="person", why=("asks for a person", *turn.why)
+    )
+
+
+def _without_flow(talk: Talk, state: State) -> State:
+    flow = talk.book.flows.flows.get(state.flow)
+    own = flow.own_slots if flow else frozenset()
+    slots = {name: value for name, value in state.slots.items() if name not in own}
+    return replace(state, flow="", step="", trail=(), slots=slots)
+
+
+def _asked(talk: Talk, state: State) -> Turn:
+    ear = talk.ear
+    if ear.payload.startswith("danger:"):
+        return _safe(talk, state)
+    if ear.act in ("resume", "drop"):
+        return _resumed(talk, state)
+    if question := dialogue.open_question(talk, state):
+        return dialogue.hear(talk, state, question)
+    if not state.welcomed and (ear.act == "greeting" or ear.media == "sticker"):
+        return dialogue.begin(talk, replace(state, welcomed=True), "welcome")
+    if name := dialogue.triggered(talk, state):
+        return dialogue.begin(talk, replace(state, welcomed=True), name)
+    if ear.payload:
+        stale = Turn(state, (talk.say("utter_stale", state),), decision="unknown", why=("an old button",))
+        return dialogue.payload_turn(talk, state) or stale
+    if ear.media == "location" and talk.heard.attachments:
+        place = talk.heard.attachments[0]
+        if office := nearest(talk.book.knowledge, place.latitude, place.longitude):
+            return dialogue.begin(talk, state, "find_office", {"province": office.province})
+        return dialogue.begin(talk, state, "find_office")
+    if turn := _said_anew(talk, state):
+        return turn
+    if turn := answers.answers(talk, state):
+        return turn
+    if turn := dialogue.small(talk, state):
+        return turn
+    if ear.act in ("back", "skip", "cancel"):
+        return Turn(state, (talk.say("utter_menu", state),), decision="flow", why=(f"{ear.act}, but nothing is open",))
+    reading = ear.reading
+    if reading.band == "clarify" and state.unknowns == 0 and (turn := answers.clarify(talk, state, reading.candidates)):
+        return turn
+    return answers.unknown(talk, state)
+
+
+def _said_anew(talk: Talk, state: State) -> Turn | None:
+    """A country or province given after an answer that depends on it, or corrected later."""
+    for entity in reversed(talk.ear.reading.entities):
+        if entity.kind not in ("country", "province"):
+            continue
+        article = talk.served().get(state.article)
+        open_case = any(choice.payload.startswith(f"case:{state.article}:") for choice in state.offered)
+        if article and article.variants and article.variants.slot == entity.kind:
+            if open_case or answers.corrects(talk.ear.text):
+                return answers.case(talk, state, article, entity.value)
+        elif answers.corrects(talk.ear.text) and state.last in talk.book.flows.flows:
+            return dialogue.begin(talk, state, state.last)
+    return None
+
+
+def _safe(talk: Talk, state: State) -> Turn:
+    """ "No" to the safety question: what she really asked, if that was understood, or the open question again."""
+    quiet: tuple[Effect, ...] = (Timer("danger", 0),)
+    calmed = Turn(state, (talk.say("utter_calm", state),), quiet, "safety", why=("no danger, she says",))
+    if question := dialogue.open_question(talk, state):
+        return then(calmed, Turn(state, (talk.say(question.utter, state),), decision="flow", why=("asks again",)))
+    if state.article in talk.served() and state.unknowns == 0:
+        return then(calmed, answers.by_id(talk, state, state.article))
+    return calmed
+
+
+def _resumed(talk: Talk, state: State) -> Turn:
+    if not state.stack:
+        return Turn(state, (talk.say("utter_menu", state),), decision="flow", why=("nothing left open",))
+    if talk.ear.act == "resume":
+        return dialogue.ended(talk, replace(state, flow="", step=""))
+    after = replace(state, stack=())
+    return Turn(after, (talk.say("utter_dropped", after),), decision="flow", why=("dropped what was left open",))
+
+
+# --- events of actions ------------------------------------------------------------------------------------------------
+
+
+def _event(talk: Talk, state: State, event: Mapping[str, Any]) -> Turn:
+    """One Rasa event of an action: honoured, or refused by name in the trace."""
+    flows = talk.book.flows
+    kind, name = event.get("event"), event.get("name")
+    match kind:
+        case "slot" if isinstance(name, str) and name in flows.slots and _plain(event.get("value")):
+            return Turn(replace(state, slots={**state.slots, name: event.get("value")}), decision="flow")
+        case "bot" if isinstance(event.get("text"), str) or isinstance(event.get("data"), Mapping):
+            return _uttered(talk, state, event)
+        case "followup" if isinstance(name, str) and name in flows.actions:
+            return Turn(state, effects=(RunAction(name),), decision="flow", why=(f"followed by {name}",))
+        case "followup" if isinstance(name, str) and name in flows.responses:
+            return Turn(state, (talk.say(name, state),), decision="flow", why=(f"followed by {name}",))
+        case "followup" if name == "action_listen":
+            return Turn(state, decision="flow")
+        case "pause":
+            return Turn(
+                state, effects=talk.ticket(state, "flow"), decision="flow", why=("an action asks for a person",)
+            )
+        case "reminder" if isinstance(name, str) and (when := _moment(event.get("date_time"))):
+            payload = f"/{event.get('intent')}"
+            timer = Timer(name, when, payload, event.get("kill_on_user_msg") is not False)
+            return Turn(state, effects=(timer,), decision="flow", why=(f"reminder {name}",))
+        case "cancel_reminder" if isinstance(name, str):
+            return Turn(state, effects=(Timer(name, 0),), decision="flow", why=(f"no reminder {name}",))
+        case "reset_slots":
+            initial: dict[str, Scalar] = {slot.name: slot.initial for slot in flows.slots.values()}
+            return Turn(replace(state, slots=initial), decision="flow", why=("slots reset",))
+        case "restart":
+            after = State(locale=state.locale, welcomed=True, danger_at=state.danger_at, heard_at=state.heard_at)
+            return Turn(after, decision="flow", why=("restarted by an action",))
+        case _:
+            label = f"{kind} {name}" if isinstance(name, str) else str(kind)
+            return Turn(state, decision="flow", why=(f"refused event {label[:60]}",))
+
+
+def _uttered(talk: Talk, state: State, event: Mapping[str, Any]) -> Turn:
+    data = event.get("data")
+    extra = data if isinstance(data, Mapping) else {}
+    response = extra.get("response")
+    if isinstance(response, str) and response in talk.book.flows.responses:
+        slots = {**state.slots, **{key: value for key, value in extra.items() if _plain(value)}}
+        return Turn(state, (talk.say(response, state, slots),), decision="flow", why=(f"said {response}",))
+    raw = extra.get("buttons")
+    buttons = raw if isinstance(raw, list) else []
+    choices = tuple(
+        Choice(str(item["title"])[:20], str(item.get("payload", "")))
+        for item in buttons
+        if isinstance(item, Mapping) and item.get("title")
+    )
+    text = event.get("text")
+    image = extra.get("image")
+    reply = Reply(text if isinstance(text, str) else "", choices, image if isinstance(image, str) else "")
+    return Turn(state, (reply,) if reply.text or reply.image else (), decision="flow", why=("an action spoke",))
+
+
+def _plain(value: object) -> bool:
+    return value is None or isinstance(value, int | float | bool) or (isinstance(value, str) and len(value) <= 4_000)
+
+
+def _moment(value: object) -> int:
+    try:
+        moment = datetime.fromisoformat(str(value))
+    except ValueError:
+        return 0
+    return int(moment.timestamp() * 1000) if moment.tzinfo else 0
+
+
+# --- ends of a turn ---------------------------------------------------------------------------------------------------
+
+
+def _known(book: Book, state: State) -> State:
+    """The state without what the flow files no longer have."""
+    flow_ok = at(book.flows, state.flow, state.step) is not None
+    slots: dict[str, Scalar] = {slot.name: slot.initial for slot in book.flows.slots.values()}
+    slots |= {name: value for name, value in state.slots.items() if name in book.flows.slots}
+    return replace(
+        state,
+        flow=state.flow if flow_ok else "",
+        step=state.step if flow_ok else "",
+        slots=slots,
+        stack=tuple(item for item in state.stack if at(book.flows, *item) is not None),
+        offered=tuple(choice for choice in state.offered if _alive(choice.payload)),
+        trail=state.trail if flow_ok else (),
+    )
+
+
+def _alive(payload: str) -> bool:
+    return payload.startswith("/") or payload.partition(":")[0] in KINDS or payload == "person"
+
+
+def _finish(talk: Talk, before: State, turn: Turn, *, going_on: bool = False) -> Turn:
+    """Fits the choices to her channel and writes down what was said and offered."""
+    replies = tuple(_fitted(reply, talk.heard.world.choices) for reply in turn.replies if reply.text or reply.image)
+    offered = next((reply.choices for reply in reversed(turn.replies) if reply.choices), ())
+    if not offered and (going_on or not replies):
+        offered = before.offered
+    state = replace(
+        turn.state,
+        offered=offered,
+        heard_at=talk.heard.at or turn.state.heard_at,
+        said_at=talk.heard.at if replies else turn.state.said_at,
+        owner=talk.heard.world.owner,
+        welcomed=turn.state.welcomed or turn.decision == "safety",
+    )
+    return replace(turn, state=state, replies=replies)
+
+
+def _fitted(reply: Reply, most: int) -> Reply:
+    """More choices than the channel can carry: all as a numbered list, the first ones and the last as buttons."""
+    if len(reply.choices) <= most:
+        return reply
+    listed = "\n".join(f"{number}. {choice.title}" for number, choice in enumerate(reply.choices, 1))
+    kept = (*reply.choices[: max(most - 1, 0)], *reply.choices[-1:])
+    return replace(reply, text=f"{reply.text}\n{listed}", choices=kept)
