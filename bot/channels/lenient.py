@@ -150,8 +150,8 @@ def decimal(value: object) -> float | None:
 
 
 def key(kind: str, *parts: object) -> str:
-    """A name for one event that stays the same when the platform delivers it again; at most 90 characters."""
+    """A name for one event that stays the same when the platform delivers it again; at most 110 characters."""
     plain = ":".join((kind, *(str(part) for part in parts)))
-    if len(parts) == 1 and len(plain) <= 90:
+    if len(parts) == 1 and len(plain) <= 110:
         return plain
     return f"{kind}:{hashlib.sha256(plain.encode(errors='replace')).hexdigest()}"

@@ -216,7 +216,7 @@ class Messenger:
         )
 
     def _post(self, address: Address, token: str, body: Mapping[str, Any]) -> Call:
-        account = next(account for account in self.accounts if account.page_id == address.account)
+        account = {account.page_id: account for account in self.accounts}[address.account]
         return self._call("POST", f"{account.page_id}/messages", account, token, json=body)
 
     def _page_call(
