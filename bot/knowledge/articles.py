@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import date
 from typing import Any, Literal
 from unicodedata import is_normalized, normalize
@@ -24,6 +24,7 @@ TOPICS = ("legal", "vocational", "psychological", "child", "general")
 COUNTRIES = ("korea", "taiwan", "china", "japan", "malaysia", "cambodia", "vietnam", "other")
 SKILLS = ("legal", "psychological", "vocational", "child", "social")
 ID = r"[a-z0-9]+(-[a-z0-9]+)*"
+_UNSTATED = ("hash", "questions", "confirm", "review")
 MESSAGE = 320  # characters one message may have
 
 
@@ -214,17 +215,17 @@ def article(document: Document, topic: str) -> tuple[Article | None, list[Findin
     return _article(data, topic), findings
 
 
-def content_hash(data: dict[str, Any]) -> str:
+def content_hash(of: Article) -> str:
     """16 hex digits of SHA-256 over canonical JSON of what the article states; layout of the file does not matter."""
-    stated = {key: value for key, value in data.items() if key not in ("questions", "confirm", "review") and value}
-    text = json.dumps(stated, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+    stated = {key: value for key, value in asdict(of).items() if key not in _UNSTATED and value}
+    text = json.dumps(stated, ensure_ascii=False, sort_keys=True, separators=(",", ":"), default=date.isoformat)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def _article(data: dict[str, Any], topic: str) -> Article:
     variants = data.get("variants")
     escalate = data.get("escalate")
-    return Article(
+    made = Article(
         id=data["id"],
         topic=topic,
         title=data["title"],
@@ -252,8 +253,9 @@ def _article(data: dict[str, Any], topic: str) -> Article:
         confirm=tuple(data.get("confirm", ())),
         review=Review(**data["review"]),
         valid_until=date.fromisoformat(data["valid_until"]),
-        hash=content_hash(data),
+        hash="",
     )
+    return replace(made, hash=content_hash(made))
 
 
 def _many(value: str | list[str]) -> tuple[str, ...]:

@@ -106,6 +106,12 @@ def _leaf(shape: Shape, value: Any, document: Document, path: Steps) -> Iterator
         case Text() if not value.strip():
             vi, en = "đang trống: hãy viết nội dung hoặc bỏ cả dòng", "empty: fill it or remove it"
             yield _fault("empty-text", vi, en, document=document, path=path)
+        case Text() if re.search(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u2029\ufffe\uffff]", value):
+            vi, en = (
+                "có ký tự điều khiển không nhìn thấy: hãy gõ lại câu này",
+                "invisible characters: retype it",
+            )
+            yield _fault("control", vi, en, document=document, path=path)
         case Text(most=most) if len(value) > most:
             vi = f"dài {len(value)} ký tự, tối đa {most}: hãy tách ra hoặc rút gọn"
             en = f"{len(value)} characters, at most {most}: split or shorten"
