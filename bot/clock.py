@@ -81,12 +81,12 @@ def fire_timers(rim: Rim, wake: Callable[[int, int], None]) -> int:
             conversation = queries.get_conversation(connection, row["conversation_id"], lock=True)
             if not queries.drop_timer(connection, row["id"]) or conversation is None:
                 continue
-            if conversation["wrapped_key"] is None or (
-                row["unless_heard"] and conversation["heard_at"] > row["set_at"]
-            ):
+            spoke = row["unless_heard"] and conversation["heard_at"] > row["set_at"]
+            if conversation["wrapped_key"] is None or spoke:
                 continue
             public = str(uuid.uuid4())
             key = ring.open_key(conversation["wrapped_key"])
+            body = {"payload": row["payload"] or f"timer:{row['kind']}"}
             queries.add_inbox(
                 connection,
                 {
@@ -94,9 +94,7 @@ def fire_timers(rim: Rim, wake: Callable[[int, int], None]) -> int:
                     "conversation_id": conversation["id"],
                     "event_index": ring.index("timer", public),
                     "kind": "timer",
-                    "body_sealed": key.seal(
-                        {"payload": row["payload"] or f"timer:{row['kind']}"}, "inbox", public, "body"
-                    ),
+                    "body_sealed": key.seal(body, "inbox", public, "body"),
                     "at": row["at"],
                     "received_at": now,
                 },
@@ -108,7 +106,7 @@ def fire_timers(rim: Rim, wake: Callable[[int, int], None]) -> int:
 
 
 def hand_back_idle(rim: Rim) -> int:
-    """Chats silenced from outside (Page inbox, OA manager) with no counsellor of ours go back to the bot after a day."""
+    """Chats silenced from outside with no counsellor of ours in them go back to the bot after a day."""
     now = rim.clock()
     with rim.database.write() as connection:
         return queries.hand_back(connection, now - IDLE_MS, now)

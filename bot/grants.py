@@ -1,8 +1,8 @@
 """Access tokens. A Page token stands in the settings; a Zalo refresh token is single use, so renewing has one writer
 across all processes, and the new pair is committed before anybody uses it.
 
-A failed answer never overwrites a living pair. If the commit of a new pair fails, it is kept encrypted in a spill file and
-taken up at the next start. A grant that is lost raises an alarm that says what an operator must do.
+A failed answer never overwrites a living pair. If the commit of a new pair fails, it is kept encrypted in a spill file
+and taken up before the next renewal. A grant that is lost raises an alarm that says what an operator must do.
 """
 
 from __future__ import annotations
@@ -163,7 +163,7 @@ class Grants:
             raise
         self._cache[oa_id] = (granted.access_token, now + granted.expires_in * 1000 - EARLY_MS)
         log.get().info("token renewed", channel="zalo")
-        return granted.access_token
+        return str(granted.access_token)
 
     def _write_spill(self, oa_id: str, pair: Mapping[str, bytes], expires_in: int) -> None:
         body = {key: base64.b64encode(value).decode() for key, value in pair.items()}
@@ -187,6 +187,6 @@ class Grants:
 
 def _remedy(oa_id: str) -> str:
     return (
-        f"Zalo OA {oa_id}: the authorisation is gone. Open API Explorer of the Zalo developer console, grant the OA again, "
-        "set OSSO_ZALO_REFRESH_TOKEN to the new refresh token and start again."
+        f"Zalo OA {oa_id}: the authorisation is gone. Open API Explorer of the Zalo developer console, grant the OA "
+        "again, set OSSO_ZALO_REFRESH_TOKEN to the new refresh token and start again."
     )

@@ -7,6 +7,7 @@ that the lease is still ours and that the owner did not change meanwhile, and ot
 from __future__ import annotations
 
 import datetime
+import time
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -96,7 +97,9 @@ def hear_next(rim: Rim, held: Holding) -> bool:
         )
         heard = replace(thought.heard, first=row["heard_at"] == 0, world=_world(rim, row, state, ticket, ahead, now))
         book = rim.book()
+        started = time.perf_counter()
         turn = rim.settle(book, take_turn(book, state, heard), heard)
+        rim.meter.turned(turn.decision, time.perf_counter() - started)
         with rim.database.write() as connection:
             fresh = queries.renew(connection, held.id, held.fence, rim.database.now(connection))
             if fresh is None:

@@ -1,4 +1,4 @@
-"""The only door to the network: one request, bounded in time and size, and an honest word on whether it may have arrived.
+"""The only door to the network: one request, bounded in time and size, and an honest word on whether it may be out.
 
 No redirects, no cookies, no retries, only the hosts of the settings. Nothing of a request or answer is logged.
 """

@@ -42,7 +42,7 @@ def say_next(rim: Rim, held: Holding) -> bool:
     if attempt is None:
         return True
     outcome = _deliver(rim, attempt.speech)
-    rim.sent(attempt.speech.address, outcome.verdict)
+    rim.meter.said(attempt.speech.address.channel, outcome.verdict)
     with rim.database.write() as connection:
         _settle(rim, connection, held, attempt, outcome)
     return True

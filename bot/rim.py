@@ -8,7 +8,8 @@ from typing import Protocol
 
 from bot.channels import Channel
 from bot.engine import Book
-from bot.messages import Address, Answer, Call, Heard, Turn
+from bot.messages import Answer, Call, Heard, Turn
+from bot.metrics import Meter
 from bot.store.database import Database
 
 
@@ -66,4 +67,4 @@ class Rim:
     roster: Roster = nobody_known
     drafts: bool = True
     gather_ms: int = 0
-    sent: Callable[[Address, str], None] = field(default=lambda _address, _verdict: None)  # counts for the metrics
+    meter: Meter = field(default_factory=Meter)

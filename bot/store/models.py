@@ -341,6 +341,7 @@ class Alarm(Base):
     subject: Mapped[str] = mapped_column(String(80))
     raised_at: Mapped[int] = mapped_column(BigInteger)
     cleared_at: Mapped[int | None] = mapped_column(BigInteger)
+    told_at: Mapped[int | None] = mapped_column(BigInteger)
     __table_args__ = (
         Index(
             "uq_alarm_open",

@@ -498,6 +498,15 @@ def open_alarms(connection: Connection) -> Sequence[RowMapping]:
     return connection.execute(query).mappings().all()
 
 
+def untold_alarms(connection: Connection) -> Sequence[RowMapping]:
+    query = select(alarm).where(alarm.c.cleared_at.is_(None), alarm.c.told_at.is_(None)).order_by(alarm.c.id)
+    return connection.execute(query).mappings().all()
+
+
+def alarm_told(connection: Connection, alarm_id: int, now: int) -> None:
+    connection.execute(update(alarm).where(alarm.c.id == alarm_id).values(told_at=now))
+
+
 def queue_ages(connection: Connection) -> dict[str, int]:
     """Oldest `received_at`/`created_at` (ms) and counts of what is open, for `/metrics` and `osso doctor`."""
     heard = connection.execute(select(func.count(), func.min(inbox.c.received_at)).where(_open_inbox)).one()
