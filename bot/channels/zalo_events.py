@@ -31,6 +31,10 @@ ATTACHMENTS: Mapping[str, AttachmentKind] = {
     "location": "location",
     "link": "link",
 }
+SPOKEN = ("user_send_", "anonymous_send_")
+ECHOED = "oa_send_"
+RECEIPTS = ("user_received_message", "user_seen_message", "user_reacted_message")
+CONSENTS = ("follow", "unfollow", "user_click_chatnow", "user_submit_info", "user_withdraw")
 # Events that mean nothing to a counselling chat, by the reason they are counted under.
 UNUSED = {
     "oa_reacted_message": "own event",
@@ -117,14 +121,16 @@ def read(root: Mapping[str, Any], body: bytes, accounts: frozenset[str]) -> Iter
     if name == "permission_revoked":
         yield Notice(once, NAME, account, at, name)
         return
+    if not name.startswith((*SPOKEN, ECHOED)) and name not in (*RECEIPTS, *CONSENTS):
+        raise Skip("unknown event")
     address = Address(NAME, account, _person(name, root, message, ends, account))
-    if name.startswith(("user_send_", "anonymous_send_")):
+    if name.startswith(SPOKEN):
         _spoken_by(address, ends, speaker=0)
         yield _message(name, address, at, once, message)
-    elif name.startswith("oa_send_"):
+    elif name.startswith(ECHOED):
         _spoken_by(address, ends, speaker=1)
         yield _echo(name, address, at, once, message, ident(sender.get("admin_id")))
-    elif name in ("user_received_message", "user_seen_message", "user_reacted_message"):
+    elif name in RECEIPTS:
         yield _receipt(name, address, at, once, message)
     else:
         yield _consent(name, address, at, once, root)
@@ -224,10 +230,8 @@ def _consent(name: str, address: Address, at: int, once: str, root: Mapping[str,
             return Consent(once, address, at, "follow", (("source", "chatnow"),))
         case "user_submit_info":
             return Consent(once, address, at, "profile", _profile(mapping(root.get("info"))))
-        case "user_withdraw":
-            return Consent(once, address, at, "withdraw")
         case _:
-            raise Skip("unknown event")
+            return Consent(once, address, at, "withdraw")
 
 
 def _profile(info: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
