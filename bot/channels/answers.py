@@ -51,11 +51,12 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
 def verdict_of(status: int) -> Verdict:
     """What the status says when the platform's own code is missing.
 
-    A server error or a success without proof may have sent the message, so it is `unknown`; 503 and 429 turn a request
-    away before it is worked on. A refusal of the address or the credentials stops the channel: every send would fail.
+    500 says that the work failed, 503 and 429 that it never began: worth another try, and an echo in between settles
+    it. A gateway that lost its server (502, 504) or a success without proof may have sent the message: `unknown`.
+    A refusal of the address or the credentials stops the channel: every send would fail.
     """
     match status:
-        case 429 | 503:
+        case 429 | 500 | 503:
             return "retry"
         case 401 | 403 | 404 | 407:
             return "stop"

@@ -86,6 +86,7 @@ VERDICTS: Mapping[tuple[int, int | None], Verdict] = {
     (36000, None): "refused",
     (9000001, None): "refused",
 }
+META_QUESTIONS_WAIT = 300.0  # seconds; after 2018300 no time helps, only the other app giving the thread back
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +169,8 @@ class Messenger:
             return Outcome(verdict_of(answer.status), code=f"http/{answer.status}", retry_after=wait, usage=used)
         if isinstance(error := body.get("error"), dict):
             verdict, code = _sort(error, answer.status)
+            if code.endswith("2018321"):
+                wait = max(wait or 0.0, META_QUESTIONS_WAIT)
             return Outcome(verdict, code=code, retry_after=wait, usage=used)
         done = ("message_id", "recipient_id", "data", "id")
         if 200 <= answer.status < 300 and (

@@ -72,6 +72,8 @@ VERDICTS: Mapping[int, Verdict] = {
     -320: "stop",
     -321: "stop",
 }
+# Seconds until it may go better, where Zalo's code says so: a minute's calls used up, a quota, the night.
+WAITS: Mapping[int, float] = {-32: 60.0, -211: 3600.0, -218: 3600.0, -234: 1800.0, -144: 3600.0}
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,6 +167,7 @@ class Zalo:
             data = body.get("data")
             known = (data.get("message_id") or data.get("msg_id")) if isinstance(data, dict) else ""
             return Outcome("sent", message_id=known if isinstance(known, str) else "", usage=used)
+        wait = wait if wait is not None else WAITS.get(code)
         return Outcome(VERDICTS.get(code, "refused"), code=str(code), retry_after=wait, usage=used)
 
     def window(self, heard_at_ms: int, now_ms: int) -> Window:
