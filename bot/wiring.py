@@ -1,0 +1,259 @@
+"""From settings to the concrete parts. The only room that knows them all; nothing here decides anything."""
+
+from __future__ import annotations
+
+import datetime
+import functools
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from bot import engine, flows, texts
+from bot.actions import Actions
+from bot.channels import Channel
+from bot.channels.messenger import Messenger, MessengerAccount
+from bot.channels.webchat import Webchat
+from bot.channels.zalo import Zalo, ZaloAccount
+from bot.clock import Job
+from bot.engine import REQUIRED, Book
+from bot.grants import Grants
+from bot.hearing import ZONE
+from bot.http import Http
+from bot.knowledge import Knowledge, Library
+from bot.metrics import Meter
+from bot.nlu import Matcher, load_out_of_scope, load_words
+from bot.pulse import Pulse
+from bot.rim import Rim, Roster, Transport, nobody_known
+from bot.safety import Screen
+from bot.settings import Settings
+from bot.store import queries
+from bot.store.crypto import Keyring
+from bot.store.database import Database
+from bot.wakers import Listener, Notifier
+from bot.worker import ThreadWaker, Worker
+
+HERE = Path(__file__).parent
+LOCALES = HERE.parent / "locales"
+Wake = Callable[[int, int], None]
+
+
+def now_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """Everything a process may need; commands and apps take what they use."""
+
+    settings: Settings
+    database: Database
+    library: Library[Book]
+    actions: Actions
+    channels: Mapping[str, Channel]
+    messenger: Messenger
+    zalo: Zalo
+    transport: Transport
+    grants: Grants
+    meter: Meter
+    pulse: Pulse
+    rim: Rim
+
+    def close(self) -> None:
+        self.actions.close()
+        self.database.close()
+
+
+def open_database(settings: Settings) -> Database:
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    return Database(settings.database_url, Keyring(settings.secret_keys))
+
+
+def open_library(settings: Settings, actions: Actions) -> Library[Book]:
+    """Loads everything staff can edit, and the flows. Raises ContentError with every fault."""
+    catalogues = texts.load(LOCALES)
+    cache = settings.data_dir / "cache"
+    cache.mkdir(parents=True, exist_ok=True)
+
+    def train(knowledge: Knowledge, _today: datetime.date) -> Book:
+        root = settings.knowledge_dir
+        words = load_words(root / "words.yml")
+        matcher = Matcher.train(
+            {article.id: article.questions for article in knowledge.articles.values()},
+            {article.id: article.title for article in knowledge.articles.values()},
+            {article.id: " ".join(article.answer) for article in knowledge.articles.values()},
+            words,
+            load_out_of_scope(root / "out_of_scope.tsv"),
+            cache=cache,
+        )
+        return Book(
+            knowledge=knowledge,
+            reader=matcher.read,
+            screen=Screen.load(root / "danger.yml"),
+            flows=flows.load(
+                HERE / "flows", actions=actions.names, articles=tuple(knowledge.articles), required=REQUIRED
+            ),
+            texts=catalogues,
+        )
+
+    return Library(settings.knowledge_dir, train, now=lambda: datetime.datetime.now(ZONE))
+
+
+def open_channels(settings: Settings) -> tuple[Messenger, Zalo]:
+    """The two platforms with the accounts that have everything they need."""
+    pages = [
+        MessengerAccount(
+            page_id=account.fields["PAGE_ID"],
+            app_id=account.fields["APP_ID"],
+            app_secret=account.fields["APP_SECRET"],
+            page_token=account.fields["PAGE_TOKEN"],
+            verify_token=account.fields["VERIFY_TOKEN"],
+        )
+        for account in settings.configured("messenger")
+    ]
+    accounts = [
+        ZaloAccount(
+            oa_id=account.fields["OA_ID"],
+            app_id=account.fields["APP_ID"],
+            app_secret=account.fields["APP_SECRET"],
+            oa_secrets=tuple(part.strip() for part in account.fields["OA_SECRET"].split(",") if part.strip()),
+            refresh_token=account.fields["REFRESH_TOKEN"],
+        )
+        for account in settings.configured("zalo")
+    ]
+    return (
+        Messenger(pages, settings.messenger_api_url),
+        Zalo(accounts, settings.zalo_api_url, settings.zalo_oauth_url),
+    )
+
+
+def build(
+    settings: Settings,
+    *,
+    transport: Transport | None = None,
+    clock: Callable[[], int] = now_ms,
+    roster: Roster = nobody_known,
+) -> Parts:
+    """Puts the parts together. Raises ContentError, SettingsError or Unreachable."""
+    database = open_database(settings)
+    actions = Actions(endpoint=settings.action_endpoint)
+    library = open_library(settings, actions)
+    messenger, zalo = open_channels(settings)
+    http = transport or Http(
+        (
+            settings.messenger_api_url,
+            settings.zalo_api_url,
+            settings.zalo_oauth_url,
+            settings.alarm_url,
+            settings.action_endpoint,
+        )
+    )
+    static = {("messenger", page.page_id): page.page_token for page in messenger.accounts}
+    grants = Grants(database, http, zalo, static=static, spill=settings.data_dir, clock=clock)
+    channels: dict[str, Channel] = {
+        "messenger": messenger,
+        "zalo": zalo,
+        "webchat": Webchat("zalo"),
+        "webchat-m": Webchat("messenger", name="webchat-m"),
+    }
+    meter = Meter()
+    rim = Rim(
+        database=database,
+        channels=channels,
+        book=lambda: library.matcher,
+        settle=functools.partial(_settle, actions),
+        transport=http,
+        tokens=grants,
+        clock=clock,
+        roster=roster,
+        drafts=not settings.production,
+        gather_ms=int(settings.gather_seconds * 1000),
+        meter=meter,
+    )
+    pulse = Pulse(database, http, settings.alarm_url, clock)
+    return Parts(settings, database, library, actions, channels, messenger, zalo, http, grants, meter, pulse, rim)
+
+
+def _settle(actions: Actions, book: Book, turn: engine.Turn, heard: engine.Heard) -> engine.Turn:
+    return actions.settle(book, turn, heard)
+
+
+@dataclass(frozen=True, slots=True)
+class Hands:
+    """The threads of one process: workers, and the listener when other processes wake them."""
+
+    wake: Wake
+    waker: ThreadWaker | None
+    listener: Listener | None
+    notifier: Notifier | None
+
+    def start(self) -> None:
+        if self.waker is not None:
+            self.waker.start()
+        if self.listener is not None:
+            self.listener.start()
+
+    def stop(self) -> None:
+        if self.listener is not None:
+            self.listener.stop()
+        if self.waker is not None:
+            self.waker.stop()
+        if self.notifier is not None:
+            self.notifier.close()
+
+
+def hands(parts: Parts, *, works: bool) -> Hands:
+    """`works`: this process hears and speaks itself; otherwise it only wakes others."""
+    across = parts.settings.waker == "postgres"
+    waker = ThreadWaker(Worker(parts.rim), parts.settings.workers) if works else None
+    notifier = Notifier(parts.settings.database_url) if across else None
+    listener = Listener(parts.settings.database_url, waker.wake) if across and waker is not None else None
+    if waker is not None:
+        return Hands(waker.wake, waker, listener, notifier)
+    return Hands(notifier.wake if notifier is not None else _nobody, None, None, notifier)
+
+
+def _nobody(_conversation_id: int, _rank: int) -> None:
+    """No waker is configured: the sweeper of the process that works finds what lies open."""
+
+
+def clock_jobs(parts: Parts) -> tuple[Job, ...]:
+    """The jobs of the other rooms, for bot.clock."""
+    return (
+        Job("knowledge", 1.0, parts.library.poll),
+        Job("tokens", 600.0, parts.grants.refresh_due),
+        Job("pulse", 5.0, parts.pulse.beat),
+    )
+
+
+def watch(parts: Parts) -> None:
+    """Adds the gauges that are read from the database when somebody scrapes `/metrics`."""
+
+    def gauges() -> dict[str, dict[tuple[tuple[str, str], ...], float]]:
+        now = parts.rim.clock()
+        with parts.database.read() as connection:
+            ages = queries.queue_ages(connection)
+            health = queries.all_health(connection)
+            alarms = queries.open_alarms(connection)
+
+        def age(name: str) -> float:
+            return max(0.0, (now - ages[name]) / 1000) if ages[name] else 0.0
+
+        silence = {
+            (("channel", row["channel"]), ("account", row["account"])): (now - row["webhook_at"]) / 1000
+            for row in health
+            if row["account"] and row["webhook_at"]
+        }
+        return {
+            "osso_inbox_open": {(): ages["inbox_open"]},
+            "osso_inbox_oldest_seconds": {(): age("inbox_oldest")},
+            "osso_outbox_open": {(): ages["outbox_open"]},
+            "osso_outbox_oldest_seconds": {(): age("outbox_oldest")},
+            "osso_tickets_waiting": {(): ages["tickets_waiting"]},
+            "osso_tickets_oldest_seconds": {(): age("tickets_oldest")},
+            "osso_dead_letters": {(): ages["dead"]},
+            "osso_alarms_open": {(): len(alarms)},
+            **({"osso_webhook_silence_seconds": silence} if silence else {}),
+        }
+
+    parts.meter.watch(gauges)
