@@ -25,7 +25,7 @@ from bot.messages import Finding, Severity
 from bot.yamlfile import Document
 
 FEW = 12  # questions below which staff are asked for more
-NEAR = 92  # likeness of two questions, 0..100, from which staff are asked to look
+NEAR = 88  # likeness of two questions, 0..100, from which staff are asked to look
 SOON = timedelta(days=60)
 CONFIRM = "xác nhận lại"
 
@@ -262,6 +262,7 @@ def _one_word_apart(distinct: list[list[int]], places: list[tuple[str, str, At]]
         words = plain(places[group[0]][0]).split()
         if len(words) < 5:
             continue
+        filed[" ".join(words)].append(group[0])
         for drop in range(len(words)):
             filed[" ".join(words[:drop] + words[drop + 1 :])].append(group[0])
     seen: set[tuple[int, int]] = set()

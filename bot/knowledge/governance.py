@@ -36,13 +36,14 @@ class Editor:
 
 @dataclass(frozen=True, slots=True)
 class Approval:
-    """One act of one person upon one version. `on` is ISO 8601."""
+    """One act of one person upon one version. `on` is ISO 8601; `text` the file as it stood, for the history."""
 
     article: str
     hash: str
     act: Act
     by: str
     on: str
+    text: str = ""
 
 
 class Approvals(Protocol):

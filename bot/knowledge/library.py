@@ -6,7 +6,8 @@ The only part of the room with a thread. Whoever reads `current` once in a turn 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from pathlib import Path
 from threading import Thread
@@ -17,7 +18,8 @@ from bot.knowledge.loading import Knowledge, Parsed, article_files, read, read_a
 from bot.messages import Finding
 
 M = TypeVar("M")
-Signature = tuple[date, tuple[tuple[str, int, int], ...]]
+Approved = AbstractSet[tuple[str, str]] | None
+Signature = tuple[date, Approved, tuple[tuple[str, int, int], ...]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,13 +35,21 @@ class Library(Generic[M]):
     """Holds the last good knowledge of `root` and the matcher that `train(knowledge, today)` made of it.
 
     Raises `ContentError` when there is no good one to begin with. `now` gives local time; a new day counts as a change,
-    since articles expire at midnight.
+    since articles expire at midnight; so does a new approval, which `approved` gives as (article id, hash).
     """
 
-    def __init__(self, root: Path, train: Callable[[Knowledge, date], M], *, now: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        root: Path,
+        train: Callable[[Knowledge, date], M],
+        *,
+        now: Callable[[], datetime],
+        approved: Callable[[], Approved] = lambda: None,
+    ) -> None:
         self._root = root
         self._train = train
         self._now = now
+        self._approved = approved
         self._parsed: dict[Path, tuple[tuple[int, int], Parsed]] = {}
         self._loading: Thread | None = None
         self.faults: tuple[Finding, ...] = ()
@@ -93,7 +103,8 @@ class Library(Generic[M]):
         shelf = read(self._root, parsed=self._remembered)
         if shelf.grave:
             raise ContentError(shelf.grave)
-        return Held(shelf.knowledge, self._train(shelf.knowledge, now.date()), now)
+        knowledge = replace(shelf.knowledge, approved=self._approved())
+        return Held(knowledge, self._train(knowledge, now.date()), now)
 
     def _remembered(self, path: Path, root: Path, topic: str) -> Parsed:
         """An article file, parsed again only when it changed."""
@@ -117,4 +128,4 @@ class Library(Generic[M]):
             except OSError:  # gone between listing and looking: the next look sees it
                 continue
             marks.append((str(path), stat.st_mtime_ns, stat.st_size))
-        return self._now().date(), tuple(marks)
+        return self._now().date(), self._approved(), tuple(marks)

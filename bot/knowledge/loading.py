@@ -25,27 +25,29 @@ Place = TypeVar("Place", Contact, Province)
 
 @dataclass(frozen=True, slots=True)
 class Knowledge:
-    """Everything people may say and what is true, keyed by id, in file order."""
+    """Everything people may say and what is true, keyed by id, in file order.
+
+    `approved` are the (id, hash) of the versions that are out by the record of approvals, or None where none is kept.
+    """
 
     articles: Mapping[str, Article] = field(default_factory=dict)
     offices: Mapping[str, Office] = field(default_factory=dict)
     referrals: Mapping[str, Referral] = field(default_factory=dict)
     provinces: Mapping[str, Province] = field(default_factory=dict)
+    approved: AbstractSet[tuple[str, str]] | None = None
 
-    def serving(
-        self, *, drafts: bool, today: date, approved: AbstractSet[tuple[str, str]] | None = None
-    ) -> tuple[Article, ...]:
+    def serving(self, *, drafts: bool, today: date) -> tuple[Article, ...]:
         """The articles that may be said on this day.
 
-        With `drafts`, every valid article. Without, only published ones, and when `approved` is given only those whose
-        (id, hash) stands in it: a word changed after publishing takes the article out until it is approved again.
+        With `drafts`, every valid article. Without, only published ones, and where approvals are kept only those whose
+        (id, hash) is approved: a word changed after publishing takes the article out until it is approved again.
         """
         return tuple(
             found
             for found in self.articles.values()
             if found.valid(today)
             and (drafts or found.status == "published")
-            and (drafts or approved is None or (found.id, found.hash) in approved)
+            and (drafts or self.approved is None or (found.id, found.hash) in self.approved)
         )
 
     def expired(self, today: date) -> tuple[Article, ...]:

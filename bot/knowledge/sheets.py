@@ -13,6 +13,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from pathlib import Path
+from shutil import copytree
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from openpyxl import Workbook, load_workbook
@@ -20,6 +22,7 @@ from openpyxl.cell import WriteOnlyCell
 from openpyxl.utils.exceptions import InvalidFileException
 
 from bot.knowledge.articles import ARTICLE, TOPICS, Article, article
+from bot.knowledge.checking import check
 from bot.knowledge.loading import Shelf
 from bot.knowledge.shape import BEARABLE, Fields, Items, OneOrMore, Shape, Steps
 from bot.knowledge.writing import to_data, write_article
@@ -311,3 +314,22 @@ def difference(old: Article, new: Article) -> list[str]:
     after: Mapping[str, Any] = to_data(new)
     names = [key for key in ARTICLE.fields if before.get(key) != after.get(key)]
     return (["topic"] if old.topic != new.topic else []) + names
+
+
+def after(root: Path, files: Mapping[str, bytes | None], *, today: date) -> list[Finding]:
+    """The errors there would be with these files in place, in them or because of them. The root is not touched."""
+    with TemporaryDirectory() as folder:
+        copy = Path(folder) / "knowledge"
+        copytree(root, copy)
+        for name, raw in files.items():
+            if raw is None:
+                (copy / name).unlink(missing_ok=True)
+            else:
+                (copy / name).parent.mkdir(exist_ok=True)
+                (copy / name).write_bytes(raw)
+        before = {(found.file, found.code, found.vi) for found in check(root, today=today)}
+        return [
+            found
+            for found in check(copy, today=today)
+            if found.severity == "error" and (found.file in files or (found.file, found.code, found.vi) not in before)
+        ]

@@ -1,0 +1,379 @@
+"""`osso kb`: what staff without programming do with the knowledge, from a first check to a published answer.
+
+Nothing here decides: it reads, asks the rules of `bot.knowledge`, prints, and writes only what they allow. The lead's
+command gives a `Tools`, or a function that makes one, as Click's context object.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, dataclass, field, replace
+from datetime import datetime, timedelta, timezone
+from difflib import unified_diff
+from pathlib import Path
+
+import click
+
+from bot.errors import ContentError, Refused
+from bot.knowledge import articles, governance, sheets, trial
+from bot.knowledge.articles import TOPICS, Article, Review
+from bot.knowledge.checking import check as check_root
+from bot.knowledge.checking import judge, read_style
+from bot.knowledge.governance import Act, Approval, Approvals, Editor
+from bot.knowledge.loading import Shelf, read
+from bot.knowledge.shape import json_schema
+from bot.knowledge.writing import fingerprint, save_all, write_article
+from bot.messages import Finding
+
+WINNERS = "winners.tsv"  # who answered what when something was last published
+GOLDEN = "golden.tsv"
+VIETNAM = timezone(timedelta(hours=7))
+
+
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """What the commands work with. Without `approvals`, `people` or `train` the commands that need them say so."""
+
+    root: Path = Path("knowledge")
+    now: Callable[[], datetime] = field(default=lambda: datetime.now(VIETNAM))
+    approvals: Callable[[], Approvals] | None = None
+    people: Callable[[], Mapping[str, Editor]] | None = None
+    train: trial.Train | None = None
+
+
+@click.group()
+@click.option("--root", type=click.Path(exists=True, file_okay=False, path_type=Path), help="Thư mục knowledge.")
+@click.pass_context
+def kb(context: click.Context, root: Path | None) -> None:
+    """Bài trả lời: kiểm tra, thử, duyệt, đăng, xuất và nhập."""
+    given = context.obj
+    tools = given if isinstance(given, Tools) else given() if callable(given) else Tools()
+    context.obj = replace(tools, root=root) if root else tools
+
+
+@kb.command()
+@click.option("--json", "as_json", is_flag=True, help="In dạng JSON, mỗi dòng một phát hiện.")
+@click.pass_obj
+def check(tools: Tools, as_json: bool) -> None:
+    """Kiểm tra mọi bài. Thoát với mã 1 khi có lỗi."""
+    found = check_root(tools.root, today=tools.now().date())
+    _print(found, as_json=as_json)
+    if not as_json:
+        counts = Counter(one.severity for one in found)
+        click.echo(f"{counts['error']} lỗi, {counts['warning']} nhắc nhở, {counts['note']} ghi chú")
+    sys.exit(any(one.severity == "error" for one in found))
+
+
+@kb.command()
+@click.option("--folds", default=5, show_default=True, help="Chia câu hỏi làm mấy phần.")
+@click.option("--save", is_flag=True, help="Giữ kết quả làm mốc so sánh.")
+@click.option("--least", default=0.95, show_default=True, help="Tỉ lệ đúng tối thiểu; thấp hơn thì thoát với mã 1.")
+@click.pass_obj
+def test(tools: Tools, folds: int, save: bool, least: float) -> None:
+    """Mỗi câu hỏi, khi bị giấu đi, có tìm về đúng bài của nó không?"""
+    if not tools.train:
+        raise click.ClickException("Bộ hiểu câu hỏi chưa được nối vào lệnh này.")
+    shelf = _shelf(tools)
+    held = list(shelf.knowledge.articles.values())
+    answered = trial.left_out(held, tools.train, folds=folds)
+    for name, scored in sorted(trial.by_article(answered).items(), key=lambda item: item[1].top1):
+        confused = ", ".join(f"{other} ×{count}" for other, count in scored.confused)
+        right = round(scored.top1 * scored.asked)
+        click.echo(f"{scored.top1:6.1%}  {right:3d}/{scored.asked:<3d}  {name}{'  ← ' + confused if confused else ''}")
+    whole = trial.score(answered)
+    click.echo(f"Tất cả: {whole.asked} câu, đúng ngay {whole.top1:.1%}, trong ba lựa chọn đầu {whole.top3:.1%}")
+    reader = tools.train(held)
+    golden = _golden(tools.root, reader)
+    for one in golden:
+        if not one.right and (one.wanted or one.band == "answer"):
+            click.echo(f"câu mẫu sai: “{one.text}” → {one.winner} ({one.band}), cần {'|'.join(one.wanted) or '-'}")
+    if golden:
+        scored = trial.score([one for one in golden if one.wanted])
+        click.echo(f"Câu mẫu: {scored.asked} câu, đúng ngay {scored.top1:.1%}, trong ba {scored.top3:.1%}")
+    now = trial.winners([*answered, *golden])
+    moved = _moved(tools.root, now)
+    click.echo(f"Đổi bài hoặc đổi mức chắc chắn so với lần đăng trước: {moved} câu")
+    if save:
+        (tools.root / WINNERS).write_text(trial.write_winners(now), "utf-8")
+    sys.exit(whole.top1 < least)
+
+
+@kb.command()
+@click.argument("ids", nargs=-1)
+@click.pass_obj
+def diff(tools: Tools, ids: tuple[str, ...]) -> None:
+    """Bài trên đĩa khác bản đang đăng ở chỗ nào."""
+    shelf = _shelf(tools)
+    record = _approvals(tools)
+    for article in _chosen(shelf, ids):
+        last = next((act for act in reversed(record.of(article.id)) if act.act == "published"), None)
+        if last is None:
+            click.echo(f"{article.id}: chưa đăng lần nào")
+            continue
+        now = write_article(article)
+        lines = unified_diff(last.text.splitlines(), now.splitlines(), f"đã đăng {last.on}", "trên đĩa", "", "", 1, "")
+        text = "\n".join(lines)
+        if text:
+            click.echo(text)
+
+
+@kb.command()
+@click.argument("ids", nargs=-1, required=True)
+@click.option("--by", required=True, help="Ai viết bản này.")
+@click.pass_obj
+def submit(tools: Tools, ids: tuple[str, ...], by: str) -> None:
+    """Ghi ai đã viết bản này và gửi đi duyệt."""
+    shelf = _shelf(tools)
+    record = _approvals(tools)
+    _editor(tools, by)
+    for article in _chosen(shelf, ids):
+        record.add(_act(tools, article, "wrote", by))
+        click.echo(f"{article.id} {article.hash}: {by} viết, chờ duyệt")
+
+
+@kb.command()
+@click.argument("ids", nargs=-1, required=True)
+@click.option("--by", required=True, help="Người duyệt chuyên môn.")
+@click.pass_obj
+def review(tools: Tools, ids: tuple[str, ...], by: str) -> None:
+    """Duyệt chuyên môn đúng bản đang có trên đĩa."""
+    shelf = _shelf(tools)
+    record = _approvals(tools)
+    editor = _editor(tools, by)
+    found = _judged(tools, shelf)
+    chosen = _chosen(shelf, ids)
+    _refuse(
+        refusal
+        for article in chosen
+        for refusal in governance.may_review(article, by=editor, acts=record.of(article.id), findings=found)
+    )
+    _mark(tools, shelf, {article: Review("reviewed", by, tools.now().date().isoformat()) for article in chosen})
+    for article in chosen:
+        record.add(_act(tools, article, "reviewed", by))
+        click.echo(f"{article.id} {article.hash}: {by} đã duyệt")
+
+
+@kb.command()
+@click.argument("ids", nargs=-1, required=True)
+@click.option("--by", required=True, help="Người đăng.")
+@click.pass_obj
+def publish(tools: Tools, ids: tuple[str, ...], by: str) -> None:
+    """Đăng những bài đã duyệt. Có một bài chưa được thì không bài nào được đăng."""
+    shelf = _shelf(tools)
+    record = _approvals(tools)
+    editor = _editor(tools, by)
+    found = _judged(tools, shelf)
+    chosen = _chosen(shelf, ids)
+    today = tools.now().date()
+    _refuse(
+        refusal
+        for article in chosen
+        for refusal in governance.may_publish(
+            article, by=editor, acts=record.of(article.id), people=_people(tools), today=today, findings=found
+        )
+    )
+    reviews = {
+        article: next(act for act in reversed(record.of(article.id)) if act.act == "reviewed") for article in chosen
+    }
+    _mark(tools, shelf, {held: Review("published", act.by, act.on[:10]) for held, act in reviews.items()})
+    for article in chosen:
+        record.add(_act(tools, article, "published", by))
+        click.echo(f"{article.id} {article.hash}: đã đăng")
+    if tools.train:
+        reader = tools.train(list(shelf.knowledge.articles.values()))
+        held = trial.winners(_golden(tools.root, reader))
+        (tools.root / WINNERS).write_text(trial.write_winners(held), "utf-8")
+
+
+@kb.command()
+@click.argument("ids", nargs=-1, required=True)
+@click.option("--by", required=True, help="Người rút bài.")
+@click.pass_obj
+def withdraw(tools: Tools, ids: tuple[str, ...], by: str) -> None:
+    """Rút bài đang đăng: từ lúc này không ai nhận được nữa."""
+    shelf = _shelf(tools)
+    record = _approvals(tools)
+    _editor(tools, by)
+    chosen = _chosen(shelf, ids)
+    _mark(tools, shelf, {article: Review("draft") for article in chosen})
+    for article in chosen:
+        record.add(_act(tools, article, "withdrawn", by))
+        click.echo(f"{article.id}: đã rút")
+
+
+@kb.command()
+@click.option("--days", default=60, show_default=True, help="Trong bao nhiêu ngày tới.")
+@click.pass_obj
+def stale(tools: Tools, days: int) -> None:
+    """Bài đã hết hạn (tự rút) và sắp hết hạn, bài đăng có chữ đã đổi."""
+    shelf = _shelf(tools)
+    today = tools.now().date()
+    out = governance.approved(tools.approvals().all()) if tools.approvals else None
+    for article in sorted(shelf.knowledge.articles.values(), key=lambda held: (held.valid_until, held.id)):
+        if not article.valid(today):
+            click.echo(f"{article.valid_until}  {article.id}: HẾT HẠN, đã tự rút")
+        elif article.valid_until - today <= timedelta(days=days):
+            click.echo(f"{article.valid_until}  {article.id}: sắp hết hạn")
+        if article.status == "published" and out is not None and (article.id, article.hash) not in out:
+            click.echo(f"{article.valid_until}  {article.id}: chữ đã đổi sau khi đăng, cần duyệt lại")
+
+
+@kb.command()
+@click.pass_obj
+def stats(tools: Tools) -> None:
+    """Bao nhiêu bài, câu hỏi, tình trạng, theo chủ đề."""
+    held = list(_shelf(tools).knowledge.articles.values())
+    for topic in TOPICS:
+        mine = [article for article in held if article.topic == topic]
+        status = Counter(article.status for article in mine)
+        asked = sum(len(article.questions) for article in mine)
+        states = ", ".join(f"{name} {count}" for name, count in sorted(status.items()))
+        click.echo(f"{topic:14} {len(mine):4} bài  {asked:5} câu hỏi  {states}")
+    questions = sorted(len(article.questions) for article in held)
+    middle = questions[len(questions) // 2] if questions else 0
+    fewest = questions[0] if questions else 0
+    click.echo(f"{'tất cả':14} {len(held):4} bài  {sum(questions):5} câu hỏi, ít nhất {fewest}, giữa {middle}")
+
+
+@kb.command("export")
+@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+@click.pass_obj
+def export_(tools: Tools, file: Path) -> None:
+    """Xuất mọi bài ra một tệp .csv hoặc .xlsx, mỗi câu một dòng."""
+    held = _shelf(tools).knowledge.articles.values()
+    match file.suffix.lower():
+        case ".csv":
+            data = sheets.write_csv(held)
+        case ".xlsx":
+            data = sheets.write_xlsx(held)
+        case _:
+            raise click.ClickException("Tên tệp phải kết thúc bằng .csv hoặc .xlsx.")
+    file.write_bytes(data)
+    click.echo(f"{len(held)} bài → {file}")
+
+
+@kb.command("import")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--yes", is_flag=True, help="Ghi thật. Không có thì chỉ cho xem.")
+@click.option("--remove", is_flag=True, help="Xóa cả những bài không có trong tệp.")
+@click.pass_obj
+def import_(tools: Tools, file: Path, yes: bool, remove: bool) -> None:
+    """Nhập bài từ tệp đã xuất. Được tất cả hoặc không gì cả; bài đổi chữ trở lại thành nháp."""
+    shelf = _shelf(tools)
+    seen = {name: fingerprint(tools.root / name) for name in shelf.files.values()}
+    plan = sheets.plan(file, shelf)
+    _refuse(plan.findings)
+    for article in plan.add:
+        click.echo(f"thêm  {article.id}: {article.title}")
+    for old, new in plan.change:
+        click.echo(f"đổi   {old.id}: {', '.join(sheets.difference(old, new))}")
+    for article in plan.remove:
+        click.echo(f"{'xóa' if remove else 'vắng'}   {article.id}{'' if remove else ' (giữ lại; muốn xóa: --remove)'}")
+    click.echo(f"giữ nguyên {plan.same} bài")
+    wanted = plan.files(shelf, removing=remove)
+    _refuse(sheets.after(tools.root, wanted, today=tools.now().date()))
+    if not yes:
+        click.echo("Chưa ghi gì. Thêm --yes để ghi.")
+        return
+    try:
+        save_all(tools.root, {name: (raw, seen.get(name, "")) for name, raw in wanted.items()})
+    except (Refused, ContentError) as error:
+        raise click.ClickException(str(error)) from error
+    click.echo(f"Đã ghi {len(wanted)} tệp.")
+
+
+@kb.command()
+def schema() -> None:
+    """JSON Schema của một bài, để trình soạn thảo gợi ý và gạch đỏ."""
+    click.echo(schema_text(), nl=False)
+
+
+def schema_text() -> str:
+    """The text of `knowledge/article.schema.json`."""
+    head = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "Bài trả lời của OSSO"}
+    return json.dumps(head | json_schema(articles.ARTICLE), ensure_ascii=False, indent=2) + "\n"
+
+
+def _shelf(tools: Tools) -> Shelf:
+    shelf = read(tools.root)
+    _refuse(shelf.grave)
+    return shelf
+
+
+def _judged(tools: Tools, shelf: Shelf) -> list[Finding]:
+    rules, more = read_style(tools.root)
+    return judge(shelf, rules=rules, today=tools.now().date(), before=more)
+
+
+def _chosen(shelf: Shelf, ids: Iterable[str]) -> list[Article]:
+    held = shelf.knowledge.articles
+    if unknown := [name for name in ids if name not in held]:
+        raise click.ClickException(f"Không có bài: {', '.join(unknown)}")
+    return [held[name] for name in ids] or list(held.values())
+
+
+def _approvals(tools: Tools) -> Approvals:
+    if not tools.approvals:
+        raise click.ClickException("Lệnh này cần cơ sở dữ liệu: chưa được nối.")
+    return tools.approvals()
+
+
+def _people(tools: Tools) -> Mapping[str, Editor]:
+    return tools.people() if tools.people else {}
+
+
+def _editor(tools: Tools, name: str) -> Editor:
+    people = _people(tools)
+    if name not in people:
+        raise click.ClickException(f"Không có tài khoản “{name}”.")
+    return people[name]
+
+
+def _act(tools: Tools, article: Article, act: Act, by: str) -> Approval:
+    on = tools.now().isoformat(timespec="seconds")
+    return Approval(article.id, article.hash, act, by, on, write_article(article))
+
+
+def _mark(tools: Tools, shelf: Shelf, reviews: Mapping[Article, Review]) -> None:
+    """Writes the review blocks, all or none; the words stay as they are."""
+    files = {shelf.files[article.id]: replace(article, review=review) for article, review in reviews.items()}
+    try:
+        save_all(
+            tools.root,
+            {name: (write_article(held).encode(), fingerprint(tools.root / name)) for name, held in files.items()},
+        )
+    except (Refused, ContentError) as error:
+        raise click.ClickException(str(error)) from error
+
+
+def _golden(root: Path, reader: trial.Reader) -> list[trial.Answered]:
+    if not (root / GOLDEN).exists():
+        return []
+    golden, findings = trial.read_golden(root / GOLDEN)
+    _refuse(findings)
+    return [trial.ask(reader, one.text, one.wanted) for one in golden]
+
+
+def _moved(root: Path, now: trial.Winners) -> int:
+    """Prints what changed since the last publishing and counts it."""
+    path = root / WINNERS
+    before = trial.read_winners(path.read_text("utf-8")) if path.exists() else {}
+    moved = trial.changed(before, now)
+    for text, (winner, band), (new, new_band) in moved:
+        click.echo(f"đổi: “{text}” {winner} ({band}) → {new} ({new_band})")
+    return len(moved)
+
+
+def _print(found: Iterable[Finding], *, as_json: bool = False) -> None:
+    for one in found:
+        click.echo(json.dumps(asdict(one), ensure_ascii=False) if as_json else str(one))
+
+
+def _refuse(found: Iterable[Finding]) -> None:
+    """Prints what stands in the way and stops; does nothing when nothing does."""
+    if errors := [one for one in found if one.severity == "error"]:
+        _print(errors)
+        raise click.ClickException(f"Không làm được: {len(errors)} lỗi.")
