@@ -17,7 +17,7 @@ from bot.messages import Finding
 
 MAX_BYTES = 5_000_000
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-_CORE = "tag:yaml.org,2002:"
+_PLAIN = frozenset(f"tag:yaml.org,2002:{kind}" for kind in ("null", "bool", "int", "float", "str", "timestamp", "value"))
 _INT = re.compile(r"[-+]?(0|[1-9][0-9]*)")
 _FLOAT = re.compile(r"[-+]?([0-9]+\.[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?")
 
@@ -108,7 +108,7 @@ def parse(raw: bytes, name: str, *, most: int = MAX_BYTES) -> tuple[Document | N
             if current.tag != "tag:yaml.org,2002:seq":
                 findings.append(_tag(name, line, current.tag))
             return [build(item, (*path, index), depth + 1) for index, item in enumerate(current.value)]
-        if isinstance(current, yaml.ScalarNode) and not current.style and current.tag.startswith(_CORE):
+        if isinstance(current, yaml.ScalarNode) and not current.style and current.tag in _PLAIN:
             return _scalar(current.value)
         if current.tag != "tag:yaml.org,2002:str":
             findings.append(_tag(name, line, current.tag))

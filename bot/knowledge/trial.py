@@ -24,7 +24,7 @@ ALIKE = 80  # likeness of two questions of one article, 0..100, from which they 
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """One question put to a reader: the right articles, the one that won, whether a right one was among the first three."""
+    """One question put to a reader: the right articles, the winner, whether a right one was among the first three."""
 
     text: str
     wanted: tuple[str, ...]
