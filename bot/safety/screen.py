@@ -13,6 +13,8 @@ from pathlib import Path
 
 from bot.errors import ContentError
 from bot.messages import LEVELS, Category, Danger, Level
+from bot.nlu.normalise import Words as Lexicon
+from bot.nlu.words import read
 from bot.safety.signs import WINDOW, Chain, Modifier, Pattern, Sign, Signs, load
 from bot.safety.words import Words, stands_for, words
 
@@ -43,15 +45,19 @@ class Screen:
     """Everything the screen knows, loaded once. `clock` is a stopwatch in seconds."""
 
     signs: Signs
+    lexicon: Lexicon
     clock: Callable[[], float] = field(default=time.perf_counter, compare=False)
 
     @classmethod
     def load(cls, path: Path) -> Screen:
         """Reads a knowledge folder (or its `danger.yml`). Raises ContentError with every fault."""
-        signs, findings = load(path / "danger.yml" if path.is_dir() else path)
-        if signs is None:
-            raise ContentError([f for f in findings if f.severity == "error"])
-        return cls(signs)
+        folder = path if path.is_dir() else path.parent
+        lexicon, faults = read(folder / "words.yml")
+        signs, findings = load(folder / "danger.yml", lexicon)
+        errors = [f for f in (*faults, *findings) if f.severity == "error"]
+        if signs is None or errors:
+            raise ContentError(errors)
+        return cls(signs, lexicon)
 
     def read(self, text: str) -> Danger:
         """What one text says about danger. Never raises; a fault or too much time gives CHECK."""
@@ -68,7 +74,7 @@ class Screen:
         middle = ""
         if len(text) > 2 * HEAD:
             text, middle = text[:HEAD] + "\n" + text[-HEAD:], text[HEAD:-HEAD][:1_000_000].lower()
-        said = words(text)
+        said = words(text, self.lexicon)
         hits = list(self.hits(said, until))
         danger = _verdict(hits, said)
         if middle and danger.level == "NONE" and any(alarm in middle for alarm in self.signs.alarms):
@@ -112,6 +118,8 @@ class Screen:
         found: Found = {}
         doubtful: list[tuple[tuple[str, ...], tuple[str, ...], Span]] = []
         size = len(said.tokens)
+        found["^"] = [(i, i) for i in range(size) if said.stop[i]]
+        found["$"] = [(i + 1, i + 1) for i in range(size) if i + 1 == size or said.stop[i + 1]]
         for start in range(size):
             node = self.signs.root.next.get(said.bare[start])
             at = start + 1

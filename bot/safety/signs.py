@@ -1,10 +1,11 @@
 """Danger signs as data: `knowledge/danger.yml` read, checked, compiled into one trie of phrases and chains of slots.
 
-Pure but for reading the file. Every fault of the file is reported with its line; nothing here looks at anyone's message.
+Pure but for reading the file. Every fault of the file is reported with its line; nothing here sees anyone's message.
 
 A pattern is written as slots and words in order: `{husband} .. {beat} {me}`. Words side by side are one phrase; beside
 a slot up to two other words may stand between, up to five at `..`, ten at `...`, none at `+` (`~`: two, between words).
-`?` makes a slot or word optional, `{a|b}` is either slot, `x|y` either word, `_` keeps a phrase together (`a|b_c`).
+`?` makes a slot or word optional, `{a|b|=word}` is any of them, `x|y` either word, `_` keeps a phrase together (`a|b_c`).
+`^` is the beginning of a clause, `$` its end.
 Parts joined by `&` may come in any order, all within `window` words. Masks take no other words unless they say so.
 """
 
@@ -20,13 +21,16 @@ from pathlib import Path
 from typing import Any, get_args
 
 from bot.messages import LEVELS, Category, Finding, Level
-from bot.safety.words import bare, words
+from bot.nlu.normalise import Words as Lexicon
+from bot.nlu.syllable import strip
+from bot.safety.words import words
 from bot.yamlfile import Document, read
 
 WINDOW = 14
 GAPS = {"+": 0, "~": 2, "..": 5, "...": 10}
 NEAR = 2
-_ELEMENT = re.compile(r"\{([a-z0-9_|]+)\}(\??)|([^\s{}&]+)")
+EDGES = frozenset("^$")
+_ELEMENT = re.compile(r"\{([^\s{}]+)\}(\??)|([^\s{}&]+)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,12 +111,15 @@ class Signs:
     alarms: tuple[str, ...]
 
 
-def load(path: Path) -> tuple[Signs | None, list[Finding]]:
-    """Reads and compiles one file. On any error there are no signs, and every fault is in the findings."""
+def load(path: Path, lexicon: Lexicon) -> tuple[Signs | None, list[Finding]]:
+    """Reads and compiles one file, its phrases spelled as `lexicon` spells messages.
+
+    On any error there are no signs, and every fault is in the findings.
+    """
     document, findings = read(path)
     if document is None or any(f.severity == "error" for f in findings):
         return None, findings
-    reader = _Reader(document, findings)
+    reader = _Reader(document, lexicon, findings)
     signs = reader.signs()
     return (None if any(f.severity == "error" for f in findings) else signs), findings
 
@@ -126,8 +133,9 @@ def digest(data: Mapping[str, Any]) -> str:
 class _Reader:
     """Walks one document, collecting faults as it goes."""
 
-    def __init__(self, document: Document, findings: list[Finding]) -> None:
+    def __init__(self, document: Document, lexicon: Lexicon, findings: list[Finding]) -> None:
         self.doc = document
+        self.lexicon = lexicon
         self.findings = findings
         self.raw: dict[str, list[str]] = {}
         self.fills: dict[tuple[str, ...], list[str]] = {}
@@ -178,7 +186,7 @@ class _Reader:
             modifiers=tuple(m for m in modifiers if m),
             slots={name: tuple(self.fillers(name, ())) for name in self.raw},
             reviews=self.reviews(data.get("reviews") or []),
-            alarms=tuple(words(a).text for a in self.texts(data.get("alarms") or [], "alarms")),
+            alarms=tuple(a.lower() for a in self.texts(data.get("alarms") or [], "alarms")),
         )
 
     def shape(self, data: Mapping[str, Any]) -> bool:
@@ -200,7 +208,7 @@ class _Reader:
         for tokens, names in self.fills.items():
             node = root
             for token in tokens:
-                node = node.next.setdefault(bare(token), Node())
+                node = node.next.setdefault(strip(token), Node())
             needed = next((c for k, c in cues.items() if _inside(k, tokens)), ())
             node.phrases.append(Phrase(tokens, tuple(dict.fromkeys(names)), needed))
         return root
@@ -222,8 +230,11 @@ class _Reader:
                 result.append(filler)
         return result
 
+    def spell(self, phrase: str) -> tuple[str, ...]:
+        return words(phrase, self.lexicon).tokens
+
     def fill(self, phrase: str, slot: str) -> None:
-        tokens = words(phrase).tokens
+        tokens = self.spell(phrase)
         if tokens:
             names = self.fills.setdefault(tokens, [])
             if slot not in names:
@@ -241,14 +252,16 @@ class _Reader:
 
     def slot(self, slot: str, *path: str | int) -> str:
         """The name of the slot an element stands for; a union becomes a slot of its own."""
-        for part in slot.split("|"):
-            if part not in self.raw:
+        parts = slot.split("|")
+        for part in parts:
+            if not part.startswith("=") and part not in self.raw:
                 self.fault("no-slot", f"không có nhóm “{part}”", f"no slot “{part}”", *path)
                 return slot
-        if "|" in slot and slot not in self.made:
+        if slot not in self.raw and slot not in self.made:
             self.made.add(slot)
-            for part in slot.split("|"):
-                for filler in self.fillers(part, ()):
+            for part in parts:
+                fillers = [part[1:].replace("_", " ")] if part.startswith("=") else self.fillers(part, ())
+                for filler in fillers:
                     self.fill(filler, slot)
         return slot
 
@@ -263,13 +276,16 @@ class _Reader:
             if left:
                 self.fault("pattern", f"không đọc được “{left}”", f"cannot read “{left}”", *path)
             for slot, optional, literal in (*_ELEMENT.findall(part), ("", "", "")):
-                if literal and literal not in GAPS:
+                if literal and literal not in GAPS and literal not in EDGES:
                     run.append(literal)
                     continue
                 if run:
                     elements.append((self.literal(tuple(run)), gap, False))
                     run, gap = [], near
-                if literal:
+                if literal in EDGES:
+                    elements.append((literal, 0 if literal == "$" else gap, False))
+                    gap = 0
+                elif literal:
                     gap = GAPS[literal]
                 elif slot:
                     elements.append((self.slot(slot, *path), gap, bool(optional)))
@@ -357,7 +373,7 @@ class _Reader:
                 self.fault("homograph", "cần “say”, “reads”, “cues”", "needs say, reads, cues", *path)
                 continue
             for say in self.texts(item["say"], *path, "say"):
-                result[words(say).tokens] = self.names(item.get("cues"), *path, "cues")
+                result[self.spell(say)] = self.names(item.get("cues"), *path, "cues")
         return result
 
     def reviews(self, items: Any) -> tuple[Mapping[str, str], ...]:
