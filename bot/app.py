@@ -111,7 +111,7 @@ def receive(parts: Parts, channel: Channel, wake: Wake) -> Response:
         parts.meter.refused(name, "too big")
         return Response("", 413)
     try:
-        accounts = channel.verify(request.headers, body)
+        accounts = channel.verify(dict(request.headers), body)
     except Forged:
         parts.meter.refused(name, "forged")
         parts.pulse.forged(name)
@@ -121,7 +121,7 @@ def receive(parts: Parts, channel: Channel, wake: Wake) -> Response:
     except Unreadable:
         parts.meter.refused(name, "unreadable")
         return Response("", 400)
-    screen = parts.library.matcher.screen
+    screen = parts.library.matcher.book.screen
     try:
         accepted = accept(parts.database, screen, events, now=parts.rim.clock())
     except Unreachable as error:

@@ -31,14 +31,17 @@ class Job:
     run: Callable[[], Any]
 
 
-def jobs(rim: Rim, wake: Callable[[int, int], None], extra: tuple[Job, ...] = ()) -> tuple[Job, ...]:
-    """Everything that happens by time. `extra` are jobs of other rooms (knowledge, tokens, health, desk)."""
+def worker_jobs(rim: Rim, wake: Callable[[int, int], None]) -> tuple[Job, ...]:
+    """A process that hears also sweeps: a lost wake-up costs two seconds."""
+    return (Job("sweep", 2.0, lambda: sweep(rim, wake)),)
+
+
+def jobs(rim: Rim, wake: Callable[[int, int], None]) -> tuple[Job, ...]:
+    """What happens by time, once in the whole installation."""
     return (
-        Job("sweep", 2.0, lambda: sweep(rim, wake)),
         Job("timers", 5.0, lambda: fire_timers(rim, wake)),
         Job("hand back", 60.0, lambda: hand_back_idle(rim)),
         Job("tidy", 3600.0, lambda: tidy(rim)),
-        *extra,
     )
 
 

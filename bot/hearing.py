@@ -17,7 +17,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import Connection, RowMapping, func, insert, select
 
 from bot.channels import Channel
-from bot.engine import state_from_json, state_to_json, take_turn
+from bot.engine import state_from_json, state_to_json
 from bot.messages import (
     LEVELS,
     Appointment,
@@ -96,9 +96,8 @@ def hear_next(rim: Rim, held: Holding) -> bool:
             held.key.open(row["state_sealed"], "conversation", held.uuid, "state") if row["state_sealed"] else {}
         )
         heard = replace(thought.heard, first=row["heard_at"] == 0, world=_world(rim, row, state, ticket, ahead, now))
-        book = rim.book()
         started = time.perf_counter()
-        turn = rim.settle(book, take_turn(book, state, heard), heard)
+        turn = rim.mind().think(state, heard)
         rim.meter.turned(turn.decision, time.perf_counter() - started)
         with rim.database.write() as connection:
             fresh = queries.renew(connection, held.id, held.fence, rim.database.now(connection))
@@ -188,6 +187,7 @@ def _world(
         opens=duty.opens,
         drafts=rim.drafts,
         choices=rim.channels[row["channel"]].limits.choices,
+        channel=row["channel"],
     )
 
 

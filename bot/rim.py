@@ -6,11 +6,24 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from bot.actions import Runner, settle
 from bot.channels import Channel
-from bot.engine import Book
-from bot.messages import Answer, Call, Heard, Turn
+from bot.engine import Book, take_turn
+from bot.messages import Answer, Call, Heard, State, Turn
 from bot.metrics import Meter
 from bot.store.database import Database
+
+
+@dataclass(frozen=True, slots=True)
+class Mind:
+    """What thinks: the loaded book, and the runner of the actions a turn asks for."""
+
+    book: Book
+    runner: Runner
+
+    def think(self, state: State, heard: Heard) -> Turn:
+        """One turn, its actions included. Never raises on her words."""
+        return settle(self.book, take_turn(self.book, state, heard), heard, self.runner)
 
 
 class NotSent(Exception):
@@ -59,8 +72,7 @@ def nobody_known(_province: str, _skill: str, _now: int) -> Duty:
 class Rim:
     database: Database
     channels: Mapping[str, Channel]
-    book: Callable[[], Book]  # the newest good knowledge, swapped whole
-    settle: Callable[[Book, Turn, Heard], Turn]  # runs the actions a turn asks for
+    mind: Callable[[], Mind]  # the newest good knowledge, swapped whole
     transport: Transport
     tokens: Tokens
     clock: Callable[[], int]  # ms; wall time of this process, for content and display, never for leases

@@ -118,10 +118,7 @@ class Settings:
 
 def load(environ: Mapping[str, str], dotenv: Path | None = None) -> Settings:
     """Reads `dotenv` (if there), then `environ` over it. Raises SettingsError naming every fault."""
-    given: dict[str, str] = {}
-    if dotenv and dotenv.is_file():
-        given.update({key: value or "" for key, value in dotenv_values(dotenv).items()})
-    given.update(environ)
+    given = merged(environ, dotenv)
     values = {setting.name: given.get(setting.name, "").strip() or setting.default for setting in TABLE}
     faults: list[str] = []
 
@@ -192,6 +189,14 @@ def load(environ: Mapping[str, str], dotenv: Path | None = None) -> Settings:
     if faults:
         raise SettingsError(faults)
     return settings
+
+
+def merged(environ: Mapping[str, str], dotenv: Path | None) -> dict[str, str]:
+    """`environ` over the file's values."""
+    given: dict[str, str] = {}
+    if dotenv and dotenv.is_file():
+        given.update({key: value or "" for key, value in dotenv_values(dotenv).items()})
+    return given | dict(environ)
 
 
 def local_secrets(data_dir: Path) -> Path:

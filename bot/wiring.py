@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import datetime
-import functools
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from bot import engine, flows, texts
-from bot.actions import Actions
+from bot import flows, texts
+from bot.actions import Inside, Remote, Runner, house
 from bot.channels import Channel
 from bot.channels.messenger import Messenger, MessengerAccount
 from bot.channels.webchat import Webchat
@@ -24,7 +23,7 @@ from bot.knowledge import Knowledge, Library
 from bot.metrics import Meter
 from bot.nlu import Matcher, load_out_of_scope, load_words
 from bot.pulse import Pulse
-from bot.rim import Rim, Roster, Transport, nobody_known
+from bot.rim import Mind, Rim, Roster, Transport, nobody_known
 from bot.safety import Screen
 from bot.settings import Settings
 from bot.store import queries
@@ -48,8 +47,7 @@ class Parts:
 
     settings: Settings
     database: Database
-    library: Library[Book]
-    actions: Actions
+    library: Library[Mind]
     channels: Mapping[str, Channel]
     messenger: Messenger
     zalo: Zalo
@@ -60,7 +58,6 @@ class Parts:
     rim: Rim
 
     def close(self) -> None:
-        self.actions.close()
         self.database.close()
 
 
@@ -69,13 +66,13 @@ def open_database(settings: Settings) -> Database:
     return Database(settings.database_url, Keyring(settings.secret_keys))
 
 
-def open_library(settings: Settings, actions: Actions) -> Library[Book]:
+def open_library(settings: Settings) -> Library[Mind]:
     """Loads everything staff can edit, and the flows. Raises ContentError with every fault."""
     catalogues = texts.load(LOCALES)
     cache = settings.data_dir / "cache"
     cache.mkdir(parents=True, exist_ok=True)
 
-    def train(knowledge: Knowledge, _today: datetime.date) -> Book:
+    def train(knowledge: Knowledge, _today: datetime.date) -> Mind:
         root = settings.knowledge_dir
         words = load_words(root / "words.yml")
         matcher = Matcher.train(
@@ -86,15 +83,20 @@ def open_library(settings: Settings, actions: Actions) -> Library[Book]:
             load_out_of_scope(root / "out_of_scope.tsv"),
             cache=cache,
         )
-        return Book(
+        inside = Inside(house(knowledge))
+        runner: Runner = inside
+        if settings.action_endpoint:
+            runner = Remote(settings.action_endpoint, inside, inside.names, settings.action_token)
+        book = Book(
             knowledge=knowledge,
             reader=matcher.read,
             screen=Screen.load(root / "danger.yml"),
             flows=flows.load(
-                HERE / "flows", actions=actions.names, articles=tuple(knowledge.articles), required=REQUIRED
+                HERE / "flows", actions=inside.names, articles=tuple(knowledge.articles), required=REQUIRED
             ),
             texts=catalogues,
         )
+        return Mind(book, runner)
 
     return Library(settings.knowledge_dir, train, now=lambda: datetime.datetime.now(ZONE))
 
@@ -136,8 +138,7 @@ def build(
 ) -> Parts:
     """Puts the parts together. Raises ContentError, SettingsError or Unreachable."""
     database = open_database(settings)
-    actions = Actions(endpoint=settings.action_endpoint)
-    library = open_library(settings, actions)
+    library = open_library(settings)
     messenger, zalo = open_channels(settings)
     http = transport or Http(
         (
@@ -145,7 +146,6 @@ def build(
             settings.zalo_api_url,
             settings.zalo_oauth_url,
             settings.alarm_url,
-            settings.action_endpoint,
         )
     )
     static = {("messenger", page.page_id): page.page_token for page in messenger.accounts}
@@ -160,8 +160,7 @@ def build(
     rim = Rim(
         database=database,
         channels=channels,
-        book=lambda: library.matcher,
-        settle=functools.partial(_settle, actions),
+        mind=lambda: library.matcher,
         transport=http,
         tokens=grants,
         clock=clock,
@@ -171,11 +170,7 @@ def build(
         meter=meter,
     )
     pulse = Pulse(database, http, settings.alarm_url, clock)
-    return Parts(settings, database, library, actions, channels, messenger, zalo, http, grants, meter, pulse, rim)
-
-
-def _settle(actions: Actions, book: Book, turn: engine.Turn, heard: engine.Heard) -> engine.Turn:
-    return actions.settle(book, turn, heard)
+    return Parts(settings, database, library, channels, messenger, zalo, http, grants, meter, pulse, rim)
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,13 +212,14 @@ def _nobody(_conversation_id: int, _rank: int) -> None:
     """No waker is configured: the sweeper of the process that works finds what lies open."""
 
 
-def clock_jobs(parts: Parts) -> tuple[Job, ...]:
-    """The jobs of the other rooms, for bot.clock."""
-    return (
-        Job("knowledge", 1.0, parts.library.poll),
-        Job("tokens", 600.0, parts.grants.refresh_due),
-        Job("pulse", 5.0, parts.pulse.beat),
-    )
+def own_jobs(parts: Parts) -> tuple[Job, ...]:
+    """What every process does for itself, whoever keeps the clock."""
+    return Job("knowledge", 1.0, parts.library.poll), Job("pulse", 5.0, parts.pulse.beat)
+
+
+def clock_jobs(parts: Parts, wake: Wake) -> tuple[Job, ...]:
+    """The clock's jobs of the other rooms."""
+    return (Job("tokens", 600.0, parts.grants.refresh_due),)
 
 
 def watch(parts: Parts) -> None:
@@ -239,7 +235,7 @@ def watch(parts: Parts) -> None:
         def age(name: str) -> float:
             return max(0.0, (now - ages[name]) / 1000) if ages[name] else 0.0
 
-        silence = {
+        silence: dict[tuple[tuple[str, str], ...], float] = {
             (("channel", row["channel"]), ("account", row["account"])): (now - row["webhook_at"]) / 1000
             for row in health
             if row["account"] and row["webhook_at"]

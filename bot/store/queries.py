@@ -6,7 +6,7 @@ Bodies go in and come out sealed: sealing and opening is the caller's, with the 
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import (
@@ -457,6 +457,20 @@ def insert_once_meta(connection: Connection, name: str) -> None:
     connection.execute(
         dialect.insert(meta).values(name=name, value=None, until=0).on_conflict_do_nothing(index_elements=["name"])
     )
+
+
+def rotate_wrapped(connection: Connection, rotate: Callable[[bytes], bytes]) -> None:
+    """Re-wraps the index key and the token pairs."""
+    row = connection.execute(select(meta.c.value).where(meta.c.name == "index_key")).scalar()
+    if row is not None:
+        connection.execute(update(meta).where(meta.c.name == "index_key").values(value=rotate(bytes(row))))
+    for pair in connection.execute(select(grant)).mappings().all():
+        wrapped = {
+            name: rotate(bytes(pair[name])) for name in ("access_wrapped", "refresh_wrapped") if pair[name] is not None
+        }
+        if wrapped:
+            mine = (grant.c.channel == pair["channel"], grant.c.account == pair["account"])
+            connection.execute(update(grant).where(*mine).values(**wrapped))
 
 
 def note_health(connection: Connection, channel: str, account: str, **values: Any) -> None:

@@ -1,0 +1,165 @@
+"""The `osso` command. Each subcommand reads the settings, does one thing, and ends with a meaningful exit code:
+0 fine, 1 content or state is wrong, 2 settings or usage are wrong, 3 something outside could not be reached.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+from bot import console
+from bot.errors import ContentError, OssoError, SettingsError, Unreachable
+
+C = TypeVar("C", bound=Callable[..., Any])
+
+
+class Osso(click.Group):
+    """A group whose commands end in clear words instead of tracebacks."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except SettingsError as error:
+            raise _Ended(str(error), 2) from None
+        except ContentError as error:
+            raise _Ended(str(error), 1) from None
+        except Unreachable as error:
+            hint = "Is OSSO_DATABASE_URL right and the server up?"
+            raise _Ended(f"The database cannot be reached ({error}). {hint}", 3) from None
+        except OssoError as error:
+            raise _Ended(str(error), 1) from None
+
+
+class _Ended(click.ClickException):
+    exit_code: int  # click's own default is 1
+
+    def __init__(self, message: str, code: int) -> None:
+        super().__init__(message)
+        self.exit_code = code
+
+
+@click.group(cls=Osso, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="osso-bot")
+def main() -> None:
+    """OSSO: first-contact counselling on Zalo and Messenger, and the counsellors' desk."""
+
+
+@main.command()
+def run() -> None:
+    """Everything in one process: web, workers and clock. Migrates first; in development with demo data."""
+    console.run()
+
+
+@main.command()
+def web() -> None:
+    """Only the web server; a worker process hears and speaks."""
+    console.web()
+
+
+@main.command()
+def worker() -> None:
+    """Only the workers."""
+    console.worker()
+
+
+@main.command()
+def clock() -> None:
+    """Only the clock."""
+    console.clock()
+
+
+@main.command()
+def chat() -> None:
+    """Talk with the bot in this terminal. Nothing is stored."""
+    console.chat()
+
+
+@main.command()
+@click.option("--json", "as_json", is_flag=True, help="One JSON object per input line.")
+@click.argument("text", nargs=-1)
+def ask(text: tuple[str, ...], as_json: bool) -> None:
+    """What the bot makes of a text. With `-` it reads lines from standard input."""
+    lines = console.lines_of_input() if text == ("-",) else [" ".join(text)]
+    if text == ():
+        raise click.UsageError("give a TEXT, or - to read lines from standard input")
+    for answer in console.ask(lines):
+        if as_json:
+            click.echo(json.dumps(answer, ensure_ascii=False).encode("utf-8", "replace").decode())
+        else:
+            console.show(answer)
+
+
+@main.group()
+def db() -> None:
+    """The database: its tables and keys."""
+
+
+@db.command()
+@click.argument("revision", default="head")
+def upgrade(revision: str) -> None:
+    """Brings the tables up to REVISION."""
+    console.upgrade(revision)
+
+
+@db.command()
+@click.argument("revision")
+def downgrade(revision: str) -> None:
+    """Takes the tables down to REVISION (`base` removes them and everything in them)."""
+    console.downgrade(revision)
+
+
+@db.command()
+def check() -> None:
+    """Whether the tables are the newest and as the code expects."""
+    sys.exit(console.check())
+
+
+@db.command("rotate-keys")
+def rotate_keys() -> None:
+    """Wraps every conversation key under the newest key of OSSO_SECRET_KEYS; then the old key can go."""
+    console.rotate_keys()
+
+
+@main.group()
+def channel() -> None:
+    """Zalo and Messenger."""
+
+
+@channel.command()
+@click.argument("name", type=click.Choice(["messenger"]))
+def setup(name: str) -> None:
+    """Writes greeting, get started, menu and ice breakers, and subscribes to every event we read."""
+    sys.exit(console.channel_setup(name))
+
+
+@channel.command()
+@click.option("--live", is_flag=True, help="Also ask the platforms.")
+def status(live: bool) -> None:
+    """Token ages, last webhook, last send, errors, alarms."""
+    sys.exit(console.channel_status(live))
+
+
+@main.command()
+def doctor() -> None:
+    """Checks settings, database, keys, knowledge and queues, and says how to mend what is wrong."""
+    sys.exit(console.doctor())
+
+
+def _mount() -> None:
+    """Commands that live with their rooms."""
+    from bot.flows_cli import export, flow
+    from bot.knowledge_cli import kb
+    from bot.safety_cli import safety
+
+    for group in (kb, safety, flow, export):
+        main.add_command(group)
+
+
+_mount()
+
+if __name__ == "__main__":
+    main()
