@@ -187,7 +187,7 @@ class Messenger:
 
     def profile_calls(self, account: MessengerAccount) -> tuple[Call, ...]:
         """Write greeting, Get Started, menu and ice breakers of one Page."""
-        return (self._page_call("POST", "me/messenger_profile", account, json=messenger_setup.PROFILE),)
+        return (self._page_call("POST", "me/messenger_profile", account, json=messenger_setup.profile()),)
 
     def subscription_calls(self, account: MessengerAccount, *, callback_url: str = "") -> tuple[Call, ...]:
         """Subscribe a Page to its events; with `callback_url`, first tell the app where to send them."""
@@ -214,7 +214,7 @@ class Messenger:
             self._page_call("GET", f"{account.page_id}/subscribed_apps", account),
             self._page_call("GET", "me", account, params={"fields": "messaging_feature_status"}),
             self._page_call(
-                "GET", "me/messenger_profile", account, params={"fields": ",".join(messenger_setup.PROFILE)}
+                "GET", "me/messenger_profile", account, params={"fields": ",".join(messenger_setup.profile())}
             ),
         )
 
@@ -300,11 +300,10 @@ def _sort(error: Mapping[str, Any], status: int) -> tuple[Verdict, str]:
     name = str(code) if subcode is None else f"{code}/{subcode}"
     if code == 100 and subcode is None and error.get("type") == "GraphMethodException":
         return "stop", name  # the call itself is refused (no proof, wrong node), not the message
-    if code in (1, 2) and error.get("is_transient") is False and (code, subcode) not in VERDICTS:
-        return "refused", name
     for known in ((code, subcode), (ANY, subcode), (ANY, code), (code, None)):
         if known in VERDICTS:
-            return VERDICTS[known], name
+            lasting = VERDICTS[known] == "retry" and code in (1, 2) and error.get("is_transient") is False
+            return "refused" if lasting else VERDICTS[known], name
     if 200 <= code < 300:
         return "stop", name  # permission missing
     if error.get("is_transient") is True or status == 429:

@@ -6,7 +6,7 @@ Limits: greeting 160, ice breakers 4, menu 20 entries of 30 characters, payload 
 
 from __future__ import annotations
 
-from types import MappingProxyType
+from typing import Any
 
 FIELDS = (
     "messages",
@@ -23,6 +23,10 @@ FIELDS = (
     "messaging_policy_enforcement",
 )
 
+_GREETING = (
+    "Chào chị! Đây là OSSO. Chị cứ nhắn, viết không dấu cũng được. "
+    "OSSO trả lời tự động, và chị có thể gặp tư vấn viên bất cứ lúc nào."
+)
 _MENU = (
     ("Xem các mục", "menu"),
     ("Giấy tờ, thủ tục", "topic:legal"),
@@ -38,30 +42,14 @@ _QUESTIONS = (
     ("Tôi muốn gặp tư vấn viên", "person"),
 )
 
-PROFILE = MappingProxyType(
-    {
+
+def profile() -> dict[str, Any]:
+    """The Messenger Profile of a Page; the names of its fields are also what a check asks for."""
+    menu = [{"type": "postback", "title": title, "payload": payload} for title, payload in _MENU]
+    questions = [{"question": question, "payload": payload} for question, payload in _QUESTIONS]
+    return {
         "get_started": {"payload": "menu"},
-        "greeting": [
-            {
-                "locale": "default",
-                "text": "Chào chị! Đây là OSSO. Chị cứ nhắn, viết không dấu cũng được. "
-                "OSSO trả lời tự động, và chị có thể gặp tư vấn viên bất cứ lúc nào.",
-            }
-        ],
-        "ice_breakers": [
-            {
-                "locale": "default",
-                "call_to_actions": [{"question": question, "payload": payload} for question, payload in _QUESTIONS],
-            }
-        ],
-        "persistent_menu": [
-            {
-                "locale": "default",
-                "composer_input_disabled": False,
-                "call_to_actions": [
-                    {"type": "postback", "title": title, "payload": payload} for title, payload in _MENU
-                ],
-            }
-        ],
+        "greeting": [{"locale": "default", "text": _GREETING}],
+        "ice_breakers": [{"locale": "default", "call_to_actions": questions}],
+        "persistent_menu": [{"locale": "default", "composer_input_disabled": False, "call_to_actions": menu}],
     }
-)
