@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from bot.engine.book import Talk, person_choice, then
-from bot.engine.hearing import parts
+from bot.engine.listening import parts
 from bot.flows.words import fold
 from bot.knowledge import Article, Rendered, render, render_case, render_part, shorts
 from bot.messages import Candidate, Choice, Effect, Entity, Missed, OpenTicket, Reading, Reply, State, Turn

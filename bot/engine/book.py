@@ -70,7 +70,6 @@ REQUIRED: tuple[str, ...] = (
     "utter_back_to",
     "utter_first_question",
     "utter_no_skip",
-    "utter_skipped",
     "utter_cancelled",
     "utter_stopped",
     "utter_dropped",
@@ -154,6 +153,7 @@ class Talk:
             "channel": world.channel,
             "welcomed": state.welcomed,
             "topic": state.topic,
+            "receipt": "{receipt}",  # the rim fills it in when the deletion is done
         }
 
     def say(self, name: str, state: State, slots: Slots | None = None) -> Reply:

@@ -9,7 +9,7 @@ from typing import Any
 
 from bot.engine import answers, dialogue
 from bot.engine.book import Book, Ear, Talk, then
-from bot.engine.hearing import KINDS, listen
+from bot.engine.listening import KINDS, listen
 from bot.engine.places import nearest
 from bot.flows.conditions import Scalar
 from bot.flows.walk import at, go_on
@@ -18,6 +18,7 @@ from bot.messages import (
     Choice,
     Danger,
     Effect,
+    Forget,
     Heard,
     OpenTicket,
     Reply,
@@ -33,19 +34,19 @@ GAP = 24 * 3_600_000  # ms of silence after which she is greeted anew
 CHECK_WAIT = 15 * 60_000  # ms of silence after a CHECK question that make it AMBER
 MOST_DANGERS = 20
 SKILL: Mapping[Category, Skill] = {"suicide": "psychological", "child_abuse": "child", "runaway": "social"}
-QUIET_PAYLOADS = ("danger:silence", "remind", "handback")  # what the rim's timers and the desk send
+QUIET_PAYLOADS = ("danger:silence", "remind", "handback", "forget:platform")  # from timers, the desk, the platform
 
 
 def take_turn(book: Book, state: State, heard: Heard) -> Turn:
     """What one thought of hers leads to. Never raises on her words or on an old state.
 
-    Besides her taps, `heard.payload` may be `danger:silence` or `remind` (a Timer of ours is due) or `handback` (a
-    counsellor gave the chat back to the bot).
+    Besides her taps, `heard.payload` may be `danger:silence` or `remind` (a Timer of ours is due), `handback` (a
+    counsellor gave the chat back), `forget:platform` and `consent:<kind>` (what she told the platform itself).
     """
     state = _known(book, state)
     ear = listen(book, state, heard)
     talk = Talk(book, heard, ear)
-    if heard.payload in QUIET_PAYLOADS and not heard.text:
+    if not heard.text and (heard.payload in QUIET_PAYLOADS or heard.payload.startswith("consent:")):
         return _finish(talk, state, _timer(talk, state))
     danger = _danger(talk, state)
     if heard.world.owner == "person":
@@ -148,16 +149,28 @@ def _silent(talk: Talk, state: State, danger: Danger) -> Turn:
 
 
 def _timer(talk: Talk, state: State) -> Turn:
+    """What nobody wrote: our own timers, the desk, and what she told the platform."""
+    match talk.heard.payload:
+        case "forget:platform":
+            return Turn(state, effects=(Forget(),), decision="stop", why=("the platform passes on: forget me",))
+        case "consent:optout" | "consent:unfollow":
+            return Turn(state, effects=(Subscription("*", False),), decision="stop", why=("opted out",))
+        case "consent:optin":
+            return Turn(state, effects=(Subscription("*", True),), decision="silent", why=("opted in",))
+        case "consent:profile" if talk.heard.world.owner == "bot":
+            return Turn(state, (talk.say("utter_media_contact", state),), decision="smalltalk", why=("sent a contact",))
     if talk.heard.world.owner == "person":
         return Turn(state, decision="silent", why=("a person owns the chat",))
     match talk.heard.payload:
         case "danger:silence":
             danger = Danger("AMBER", why=("silence after the safety question",))
             return Turn(state, effects=(_ticket(danger, state),), decision="safety", why=danger.why)
-        case "remind":
+        case "remind" if not answers.calm(state, talk.heard.at):
             return Turn(state, (talk.say("utter_reminder", state),), decision="flow", why=("reminder",))
-        case _:
+        case "handback":
             return _returned(talk, state)
+        case _:
+            return Turn(state, decision="silent", why=("nothing to say",))
 
 
 def _returned(talk: Talk, state: State) -> Turn:

@@ -22,7 +22,6 @@ from bot.flows.values import (
     Slot,
     Step,
 )
-from bot.flows.words import fold
 from bot.messages import Finding
 
 Lines = Mapping[tuple[str, ...], tuple[str, int]]
@@ -42,6 +41,7 @@ CONTEXT: Mapping[str, str] = MappingProxyType(
         "channel": "her channel",
         "welcomed": "she was greeted before",
         "topic": "topic of the last answer",
+        "receipt": "the number of a deletion's receipt, filled in when it is done",
     }
 )
 INTENTS = frozenset(
@@ -49,6 +49,7 @@ INTENTS = frozenset(
 )
 _PAYLOADS = re.compile(r"(topic|article|case|part|feedback|danger|timer):\S+")
 _SET = re.compile(r"/SetSlots\((\w+)=([^)]*)\)")
+_GAP = re.compile(r"[\W_]+")
 _HOLE = re.compile(r"\{([^{}]*)\}")
 ALARMING = (
     *("bạo lực", "bạo hành", "đánh đập", "bị đánh", "ly hôn", "ly dị", "tự tử", "tự sát", "mua bán", "buôn người"),
@@ -61,8 +62,8 @@ ALARMING = (
 
 def alarming(text: str) -> str:
     """The word a watcher must not see among the first 40 characters, or nothing."""
-    head = f" {fold(text[:HEAD])}"
-    return next((word for word in ALARMING if (fold(word) if word > "가" else f" {fold(word)}") in head), "")
+    head = " " + _GAP.sub(" ", text[:HEAD].casefold())
+    return next((word for word in ALARMING if (word if word > "가" else f" {word}") in head), "")
 
 
 def check(
@@ -82,7 +83,7 @@ def check(
     ]
     for flow in flows.flows.values():
         findings += _flow(flows, flow, lines)
-    findings += _orphans(flows, lines)
+    findings += _orphans(flows, lines, required)
     return findings
 
 
@@ -217,10 +218,10 @@ def _condition(flows: Flows, lines: Lines, key: tuple[str, ...], condition: Cond
 
 def _missing(flows: Flows, lines: Lines, *, runnable: Collection[str], required: Collection[str]) -> Iterable[Finding]:
     for name in sorted(required):
-        if name not in flows.responses:
-            yield Finding(
-                "error", "", 1, "response-missing", f"chưa có câu {name}", f"the engine needs response {name}"
-            )
+        if name.startswith("utter_") and name not in flows.responses:
+            yield Finding("error", "", 1, "response-missing", f"chưa có câu {name}", f"the engine needs {name}")
+        if not name.startswith("utter_") and name not in flows.flows:
+            yield Finding("error", "", 1, "flow-missing", f"chưa có flow {name}", f"the engine needs flow {name}")
     for action in sorted(flows.actions - set(runnable)):
         vi, en = f"chưa có hành động {action}", f"no action {action} is registered"
         yield _finding(lines, ("action", action), "action-missing", vi, en)
@@ -337,12 +338,12 @@ def _silent_loops(flow: Flow) -> list[str]:
     return loops
 
 
-def _orphans(flows: Flows, lines: Lines) -> Iterable[Finding]:
+def _orphans(flows: Flows, lines: Lines, required: Collection[str]) -> Iterable[Finding]:
     """Flows nothing starts, and links that go round without a question."""
     linked = {step.flow for flow in flows.flows.values() for step in flow.steps.values() if isinstance(step, Link)}
     for flow in flows.flows.values():
         key = ("flow", flow.name)
-        if not flow.triggers and flow.name not in linked:
+        if not flow.triggers and flow.name not in linked and flow.name not in required:
             vi, en = (
                 f"không gì mở flow {flow.name}: thêm nlu_trigger hoặc link",
                 "nothing starts it: add nlu_trigger or link",

@@ -138,14 +138,17 @@ def read_files(directory: Path) -> tuple[Flows, Lines, list[Finding]]:
         if document is not None:
             reader.document = document
             _file(reader)
-    phrases: dict[str, str] = {}
+    phrases: dict[str, tuple[tuple[str, str], ...]] = {}
     for intent, examples in reader.examples.items():
         for example in examples:
-            if (other := phrases.setdefault(fold(example), intent)) != intent:
+            key = fold(example)
+            other = next((name for text, name in phrases.get(key, ()) if text == example and name != intent), "")
+            if other:
                 file, line = reader.lines.get(("intent", intent), ("", 1))
                 vi = f"câu “{example}” vừa thuộc {other} vừa thuộc {intent}; bỏ một"
                 en = f"“{example}” belongs to {other} and {intent}; remove one"
                 reader.findings.append(Finding("error", file, line, "ambiguous-example", vi, en))
+            phrases[key] = (*phrases.get(key, ()), (example, intent))
     triggers: dict[str, tuple[str, ...]] = {}
     for flow in reader.flows.values():
         for trigger in flow.triggers:

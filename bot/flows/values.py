@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from bot.flows.conditions import Condition, Scalar
-from bot.flows.words import fold
+from bot.flows.words import agrees, fold
 from bot.messages import Choice
 
 END = "END"
@@ -128,16 +128,19 @@ class Response:
 
 @dataclass(frozen=True, slots=True)
 class Flows:
-    """Everything read from the flow files. `phrases` maps folded examples to their intent."""
+    """Everything read from the flow files. `phrases` maps folded examples to (example, intent) pairs."""
 
     flows: Mapping[str, Flow] = field(default_factory=dict)
     slots: Mapping[str, Slot] = field(default_factory=dict)
     responses: Mapping[str, tuple[Response, ...]] = field(default_factory=dict)
     actions: frozenset[str] = frozenset()
     examples: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    phrases: Mapping[str, str] = field(default_factory=dict)
+    phrases: Mapping[str, tuple[tuple[str, str], ...]] = field(default_factory=dict)
     triggers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
-    def intent(self, text: str) -> str:
-        """The intent whose example she wrote word for word (marks, case and punctuation aside), or nothing."""
-        return self.phrases.get(fold(text), "")
+    def intents(self, text: str) -> frozenset[str]:
+        """The intents whose example she wrote word for word; case, punctuation and left-out marks aside.
+
+        More than one when the marks she left out would decide: “dung” is “dừng” (stop) or “đúng” (yes).
+        """
+        return frozenset(intent for example, intent in self.phrases.get(fold(text), ()) if agrees(text, example))

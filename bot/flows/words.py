@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections import Counter
 from collections.abc import Sequence
 
 from rapidfuzz import fuzz
@@ -19,6 +20,27 @@ def fold(text: str) -> str:
     return _GAP.sub(" ", unicodedata.normalize("NFC", plain)).strip()
 
 
+def agrees(said: str, meant: str) -> bool:
+    """Whether `said` can be `meant` with some marks left out: “dung” is “dừng” or “đúng”, “đúng” only itself.
+
+    Marks are compared word by word, so that “hoà” and “hòa” agree.
+    """
+    said_words, meant_words = _words(said), _words(meant)
+    return len(said_words) == len(meant_words) and all(
+        base == other and not marks - wanted
+        for (base, marks), (other, wanted) in zip(said_words, meant_words, strict=True)
+    )
+
+
+def _words(text: str) -> list[tuple[str, Counter[str]]]:
+    split = unicodedata.normalize("NFD", _GAP.sub(" ", unicodedata.normalize("NFC", text.casefold())))
+    found = []
+    for word in split.replace("đ", "d\u0335").split():
+        letters = "".join(letter for letter in word if not unicodedata.combining(letter))
+        found.append((letters, Counter(letter for letter in word if unicodedata.combining(letter))))
+    return found
+
+
 def pick(text: str, titles: Sequence[str]) -> int | None:
     """Index of the title she means: its number, its words, or nearly its words; None when unclear or tied."""
     said = fold(text)
@@ -28,8 +50,11 @@ def pick(text: str, titles: Sequence[str]) -> int | None:
     bare = said.removeprefix("so ").removeprefix("cau ").removeprefix("chon ").removeprefix("so ")
     if bare.isdecimal() and bare.isascii() and len(bare) <= 2:
         return int(bare) - 1 if 1 <= int(bare) <= len(titles) else None
+    same = [index for index, title in enumerate(titles) if agrees(text, title)]
+    if same:
+        return same[0] if len(same) == 1 else None
     if said in folded:
-        return folded.index(said)
+        return None  # the same letters with other marks are another word
     scores = sorted(((fuzz.ratio(said, title), -index) for index, title in enumerate(folded)), reverse=True)
     if scores and scores[0][0] >= NEAR and (len(scores) == 1 or scores[0][0] - scores[1][0] >= 5):
         return -scores[0][1]
@@ -37,5 +62,10 @@ def pick(text: str, titles: Sequence[str]) -> int | None:
     inside = [index for index, title in enumerate(folded) if len(title) >= 4 and f" {title} " in words]
     if len(inside) == 1 and len(said) <= 3 * len(folded[inside[0]]) + 4:
         return inside[0]
-    begun = [index for index, title in enumerate(folded) if len(said) >= 4 and f" {title} ".startswith(f" {said} ")]
+    count = len(said.split())
+    begun = [
+        index
+        for index, title in enumerate(titles)
+        if len(said) >= 4 and agrees(text, " ".join(_GAP.sub(" ", title).split()[:count]))
+    ]
     return begun[0] if len(begun) == 1 else None

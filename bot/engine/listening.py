@@ -19,7 +19,8 @@ SAME: Mapping[str, str] = {
     "greet": "greeting",
     "goodbye": "bye",
     "human": "person",
-    "help": "person",
+    "help": "menu",
+    "laugh": "sticker",
     "start_over": "restart",
     "startover": "restart",
     "delete": "delete_data",
@@ -42,23 +43,44 @@ _AFFIRMING = ("co", "dung", "vang", "duoc", "yes", "네", "예")
 def listen(book: Book, state: State, heard: Heard) -> Ear:
     """Never raises; text over 4,000 characters is read by its beginning (the screen reads all of it)."""
     text = heard.text.strip()[:MOST_TEXT]
+    acts = book.flows.intents(text) if text and not heard.payload else frozenset()
+    if acts == {"stop"}:  # before any title that only looks like it
+        return Ear(text, act="stop")
     payload = heard.payload.strip()[:MOST_TEXT] or _standing_for(book, state, text)
     if payload:
-        act = payload.removeprefix("/")
-        known = act in INTENTS or act in book.flows.triggers
-        return Ear(text, payload, act if known else "", "", NOTHING)
+        return _tap(book, payload, text)
     if not text:
         return Ear(media=heard.attachments[0].kind if heard.attachments else "")
     if not _LETTER.search(text):
         return Ear(text, media="sticker")
-    act = book.flows.intent(text)
-    if act:
-        return Ear(text, act=act)
-    reading = book.reader(text)
-    named = SAME.get(reading.act, reading.act)
-    if named in ("yes", "no") and (chosen := _agreed(state, named)):
-        return Ear(text, chosen, chosen.removeprefix("/"), "", reading)
-    return Ear(text, act=named, reading=reading)
+    reading = NOTHING if acts else book.reader(text)
+    act = _meant(book, state, acts) if acts else SAME.get(reading.act, reading.act)
+    if act in ("yes", "no") and not _asks_yes_or_no(book, state) and (chosen := _agreed(state, act)):
+        return _tap(book, chosen, text)
+    return Ear(text, act=act, reading=reading)
+
+
+def _tap(book: Book, payload: str, text: str) -> Ear:
+    """`/intent`, `intent` and `flow:name` are acts; every other payload is for the room that made it."""
+    act = payload.removeprefix("/")
+    flow = book.flows.flows.get(payload.removeprefix("flow:")) if payload.startswith("flow:") else None
+    if flow and flow.triggers:
+        act = flow.triggers[0]
+    known = act in INTENTS or act in book.flows.triggers
+    return Ear(text, payload, act if known else "")
+
+
+def _meant(book: Book, state: State, acts: frozenset[str]) -> str:
+    """One of several acts the same letters may be. “Dung” stops, but never answers or ends a yes-or-no question."""
+    if len(acts) == 1:
+        return next(iter(acts))
+    return "stop" if "stop" in acts and not _asks_yes_or_no(book, state) else "unclear"
+
+
+def _asks_yes_or_no(book: Book, state: State) -> bool:
+    flow = book.flows.flows.get(state.flow)
+    step = flow.steps.get(state.step) if flow else None
+    return isinstance(step, Collect) and book.flows.slots[step.slot].type == "bool"
 
 
 def parts(text: str) -> list[str]:
