@@ -17,7 +17,8 @@ from bot.messages import Finding
 
 MAX_BYTES = 5_000_000
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-_PLAIN = frozenset(f"tag:yaml.org,2002:{kind}" for kind in ("null", "bool", "int", "float", "str", "timestamp", "value"))
+_KINDS = ("null", "bool", "int", "float", "str", "timestamp", "value")
+_PLAIN = frozenset(f"tag:yaml.org,2002:{kind}" for kind in _KINDS)
 _INT = re.compile(r"[-+]?(0|[1-9][0-9]*)")
 _FLOAT = re.compile(r"[-+]?([0-9]+\.[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?")
 

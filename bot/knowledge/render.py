@@ -168,7 +168,9 @@ def _choices(article: Article, parts: list[str], most: int, links: Mapping[str, 
 
 def _keep_last(choices: list[Choice], most: int) -> list[Choice]:
     """The first ones that fit and the last one, which is the case for everyone else."""
-    return choices if len(choices) <= most else [*choices[: max(most - 1, 0)], *choices[-1:]]
+    if len(choices) <= most:
+        return choices
+    return [*choices[: most - 1], choices[-1]] if most > 0 else []
 
 
 def _marked(messages: tuple[str, ...], article: Article, mark_draft: bool) -> tuple[str, ...]:

@@ -222,17 +222,18 @@ def figures(text: str, *, rules: Style, known: Numbers, near: str = "") -> Itera
             vi = f"số tiền “{hit[0]}” chưa kiểm chứng: bỏ đi, hoặc thêm vào “amounts” của style.yml cùng nguồn"
             yield "error", "amount", vi, f"unverified amount “{hit[0]}”: remove it or add it to amounts in style.yml"
     bare = _AMOUNT.sub(lambda hit: "x" * len(hit[0]), bare)
-    for hit in (*_PHONE.finditer(bare), *_SHORT.finditer(bare)):
+    short = _PHONE.sub(lambda hit: "x" * len(hit[0]), bare)
+    for hit in (*_PHONE.finditer(bare), *_SHORT.finditer(short)):
         digits = _digits(hit[0])
         before = bare[: hit.start()]
+        if len(digits) < 5 and (_UNIT.match(bare, hit.end()) or _BEFORE.search(before)):
+            continue
         if digits in known.shown:
             if not any(name in f"{lowered} {near.casefold()}" for at in known.shown[digits] for name in _NAMES[at]):
                 names = " hoặc ".join(COUNTRY_NAMES[at] for at in sorted(known.shown[digits]))
                 vi = f"số {hit[0]} phải đi cùng tên nước: “{hit[0]} ({names})”"
                 yield "error", "number-country", vi, f"{hit[0]} must stand with its country"
         elif digits in known.hidden or len(digits) >= 8 or (len(digits) < 5 and _DIAL.search(before)):
-            if len(digits) < 5 and (_UNIT.match(bare, hit.end()) or _BEFORE.search(before)):
-                continue
             vi = f"số {hit[0]} chưa kiểm chứng: không được nói; kiểm chứng trong referrals.yml trước"
             yield "error", "number", vi, f"{hit[0]} is not verified: verify it in referrals.yml first"
 
