@@ -362,3 +362,130 @@ class Tombstone(Base):
     at: Mapped[int] = mapped_column(BigInteger, primary_key=True)
     rows: Mapped[int] = mapped_column(Integer)
     receipt: Mapped[str] = mapped_column(String(64))
+
+
+class StaffMember(Base):
+    """One person of the staff. Without `password_hash` and `totp_wrapped` the invitation was not accepted yet."""
+
+    __tablename__ = "staff"
+    id: Mapped[int] = mapped_column(Id, primary_key=True, autoincrement=True)
+    uuid: Mapped[str] = mapped_column(String(36), unique=True)
+    login: Mapped[str] = mapped_column(String(64), unique=True)  # what she types to sign in, casefolded
+    name: Mapped[str] = mapped_column(String(80))
+    locale: Mapped[str] = mapped_column(String(5), default="vi", server_default="vi")
+    password_hash: Mapped[str | None] = mapped_column(String(255))
+    password_at: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0")
+    totp_wrapped: Mapped[bytes | None] = mapped_column(LargeBinary)
+    totp_step: Mapped[int] = mapped_column(
+        BigInteger, default=0, server_default="0"
+    )  # last 30 s step a code was used of
+    created_at: Mapped[int] = mapped_column(BigInteger)
+    disabled_at: Mapped[int | None] = mapped_column(BigInteger)
+
+
+class StaffPost(Base):
+    """One role of a member at one office; office `*` is every office."""
+
+    __tablename__ = "staff_post"
+    staff_id: Mapped[int] = mapped_column(ForeignKey("staff.id"), primary_key=True)
+    role: Mapped[str] = mapped_column(String(16), primary_key=True)
+    office: Mapped[str] = mapped_column(String(32), primary_key=True)
+
+
+class StaffSession(Base):
+    """A browser that is signed in, or (`stage` password) half-way. Only a hash of its opaque id is kept."""
+
+    __tablename__ = "staff_session"
+    id: Mapped[int] = mapped_column(Id, primary_key=True, autoincrement=True)
+    uuid: Mapped[str] = mapped_column(String(36), unique=True)
+    token_hash: Mapped[bytes] = mapped_column(LargeBinary(32), unique=True)
+    staff_id: Mapped[int] = mapped_column(ForeignKey("staff.id"), index=True)
+    stage: Mapped[str] = mapped_column(String(8))
+    device: Mapped[str] = mapped_column(String(40), default="", server_default="")
+    created_at: Mapped[int] = mapped_column(BigInteger)
+    seen_at: Mapped[int] = mapped_column(BigInteger)
+    stepped_at: Mapped[int] = mapped_column(
+        BigInteger, default=0, server_default="0"
+    )  # last proof of the second factor
+    tries: Mapped[int] = mapped_column(Integer, default=0, server_default="0")
+
+
+class RecoveryCode(Base):
+    __tablename__ = "recovery_code"
+    id: Mapped[int] = mapped_column(Id, primary_key=True, autoincrement=True)
+    staff_id: Mapped[int] = mapped_column(ForeignKey("staff.id"), index=True)
+    code_hash: Mapped[bytes] = mapped_column(LargeBinary(32), unique=True)
+    used_at: Mapped[int | None] = mapped_column(BigInteger)
+
+
+class Invitation(Base):
+    """A one-time link to set password and second factor. `kind`: new, or reset, which waits for a second person."""
+
+    __tablename__ = "invitation"
+    id: Mapped[int] = mapped_column(Id, primary_key=True, autoincrement=True)
+    uuid: Mapped[str] = mapped_column(String(36), unique=True)
+    staff_id: Mapped[int] = mapped_column(ForeignKey("staff.id"), index=True)
+    kind: Mapped[str] = mapped_column(String(8))
+    token_hash: Mapped[bytes | None] = mapped_column(LargeBinary(32), unique=True)
+    asked_by: Mapped[int | None] = mapped_column(BigInteger)  # NULL: the operator's console
+    asked_at: Mapped[int] = mapped_column(BigInteger)
+    approved_by: Mapped[int | None] = mapped_column(BigInteger)
+    expires_at: Mapped[int] = mapped_column(BigInteger)
+    used_at: Mapped[int | None] = mapped_column(BigInteger)
+    password_hash: Mapped[str | None] = mapped_column(String(255))  # chosen in the first step, hers after the second
+    totp_wrapped: Mapped[bytes | None] = mapped_column(LargeBinary)
+
+
+class Throttle(Base):
+    """When the next try of one kind is free of waiting (GCRA's arrival time), by blind index of who tries."""
+
+    __tablename__ = "throttle"
+    key: Mapped[bytes] = mapped_column(LargeBinary(32), primary_key=True)
+    until: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0", index=True)
+
+
+class Audit(Base):
+    """Who read or changed what. Append-only by trigger; each row's keyed hash covers the one before it."""
+
+    __tablename__ = "audit"
+    id: Mapped[int] = mapped_column(Id, primary_key=True, autoincrement=True)
+    at: Mapped[int] = mapped_column(BigInteger, index=True)
+    staff_id: Mapped[int | None] = mapped_column(BigInteger)  # NULL: a stranger, or the operator's console
+    action: Mapped[str] = mapped_column(String(32))
+    subject: Mapped[str] = mapped_column(String(80), default="", server_default="")
+    detail: Mapped[str] = mapped_column(String(200), default="", server_default="")  # constants and ids, never text
+    previous: Mapped[bytes] = mapped_column(LargeBinary(32), unique=True)
+    hash: Mapped[bytes] = mapped_column(LargeBinary(32))
+    __table_args__ = (
+        Index("ix_audit_staff_id_id", "staff_id", "id"),
+        Index("ix_audit_subject_id", "subject", "id"),
+        Index("ix_audit_action_id", "action", "id"),
+    )
+
+
+class AuditSeal(Base):
+    """The head of the audit chain at a moment, under a key of its own. Append-only by trigger."""
+
+    __tablename__ = "audit_seal"
+    id: Mapped[int] = mapped_column(Id, primary_key=True, autoincrement=True)
+    at: Mapped[int] = mapped_column(BigInteger)
+    audit_id: Mapped[int] = mapped_column(BigInteger)
+    hash: Mapped[bytes] = mapped_column(LargeBinary(32))
+    seal: Mapped[bytes] = mapped_column(LargeBinary(32))
+
+
+class BreakGlass(Base):
+    """A member opened one subject outside her offices, for thirty minutes, for a stated reason."""
+
+    __tablename__ = "break_glass"
+    id: Mapped[int] = mapped_column(Id, primary_key=True, autoincrement=True)
+    uuid: Mapped[str] = mapped_column(String(36), unique=True)
+    staff_id: Mapped[int] = mapped_column(ForeignKey("staff.id"), index=True)
+    subject: Mapped[str] = mapped_column(String(80))
+    office: Mapped[str] = mapped_column(String(32), default="", server_default="")
+    reason: Mapped[str] = mapped_column(String(24))
+    note_wrapped: Mapped[bytes] = mapped_column(LargeBinary)
+    at: Mapped[int] = mapped_column(BigInteger)
+    until: Mapped[int] = mapped_column(BigInteger)
+    seen_by: Mapped[int | None] = mapped_column(BigInteger)
+    seen_at: Mapped[int | None] = mapped_column(BigInteger, index=True)
