@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import unicodedata
-from dataclasses import replace
 from typing import Any, get_args
 
 import pytest
@@ -94,11 +93,10 @@ def checked(channel: Channel, body: bytes, account: str) -> None:
 
 @EVERY
 def test_the_contract_is_met_by_type(name: str) -> None:
-    channel, account = CHANNELS[name]
+    channel, _ = CHANNELS[name]
     assert channel.name == name.partition("-")[0]
     assert channel.limits.text > 0
     assert isinstance(channel.expects_echo, bool)
-    assert account not in repr(channel) or "secret" not in repr(channel)
 
 
 @EVERY
@@ -220,7 +218,7 @@ REPLIES = st.builds(
         st.builds(
             Choice,
             title=st.text(ALPHABET, max_size=40) | st.text("a b", min_size=90, max_size=150),
-            payload=st.text("abc:", max_size=300),
+            payload=st.text("abc:", max_size=300) | st.text(ALPHABET, max_size=30),
             url=st.sampled_from(["", "", "", "https://a.test/x"]),
             phone=st.sampled_from(["", "", "", "111", "0912345678", "+84912345678"]),
         ),
@@ -396,10 +394,6 @@ def _broken(value: Any, data: st.DataObject) -> Any:
     return copy
 
 
-def test_breaking_a_fixture_changes_it() -> None:
-    """The fuzzer above is worth nothing if it leaves fixtures whole; one replaced field must be seen."""
-    whole = seeds("zalo")[0]
-    assert replace(Reply("a"), text="b") != Reply("a")
+def test_there_are_fixtures_to_break() -> None:
     assert len(seeds("messenger")) > 80
-    assert len(seeds("zalo")) > 50
-    assert whole
+    assert len(seeds("zalo")) > 60

@@ -97,7 +97,7 @@ def numbered(choices: Sequence[Choice]) -> list[str]:
 
 def _tidy(choice: Choice) -> Choice:
     title = " ".join(written(choice.title).split())
-    return replace(choice, title=title, payload=choice.payload or title)
+    return replace(choice, title=title, payload=clean(choice.payload) or title)
 
 
 def _opens(choice: Choice) -> bool:
