@@ -73,13 +73,16 @@ def save_all(root: Path, files: Mapping[str, tuple[bytes | None, str]]) -> None:
         for file, (_, seen) in files.items():
             if fingerprint(root / file) != seen:
                 raise Refused(f"“{file}” vừa được người khác lưu: hãy mở lại bài, xem thay đổi rồi sửa tiếp.")
-        before = {file: (root / file).read_bytes() if (root / file).exists() else None for file in files}
+        done: list[tuple[Path, bytes | None]] = []
         try:
             for file, (raw, _) in files.items():
-                _put(root / file, raw)
+                path = root / file
+                old = path.read_bytes() if path.exists() else None
+                _put(path, raw)
+                done.append((path, old))
         except OSError as error:
-            for file, old in before.items():
-                _put(root / file, old)
+            for path, old in reversed(done):
+                _put(path, old)
             raise Refused(f"Không ghi được tệp ({error.strerror}); mọi bài vẫn như cũ.") from error
 
 
