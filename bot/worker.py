@@ -153,7 +153,7 @@ def sweep(rim: Rim, wake: Callable[[int, int], None]) -> int:
     for conversation_id in settle_unknown(rim):
         wake(conversation_id, LEVELS.index("RED"))
     with rim.database.read() as connection:
-        found = queries.conversations_with_work(connection, rim.database.now(connection))
+        found = queries.conversations_with_work(connection, due=rim.clock(), free=rim.database.now(connection))
     for conversation_id, rank in found:
         wake(conversation_id, rank)
     return len(found)

@@ -21,7 +21,6 @@ from sqlalchemy import (
     insert,
     or_,
     select,
-    text,
     update,
 )
 from sqlalchemy.dialects import postgresql, sqlite
@@ -138,26 +137,36 @@ def has_work(connection: Connection, conversation_id: int, now: int) -> bool:
     return said is not None and said["next_at"] <= now and said["status"] != "attempting"
 
 
-def conversations_with_work(connection: Connection, now: int, limit: int = 500) -> list[tuple[int, int]]:
-    """(conversation id, rank of its worst open level) with work due and a free lease, worst and oldest first."""
-    rank = _rank_of(inbox.c.level)
+def conversations_with_work(connection: Connection, *, due: int, free: int, limit: int = 500) -> list[tuple[int, int]]:
+    """(conversation id, rank of its worst open level) with work due at `due` and a lease ended by `free` (both ms).
+
+    Worst and oldest first.
+    """
     heard = (
-        select(inbox.c.conversation_id.label("c"), func.max(rank).label("r"), func.min(inbox.c.id).label("i"))
-        .where(_open_inbox, inbox.c.conversation_id.is_not(None), inbox.c.next_at <= now)
+        select(
+            inbox.c.conversation_id.label("c"),
+            func.max(_rank_of(inbox.c.level)).label("r"),
+            func.min(inbox.c.received_at).label("t"),
+        )
+        .where(_open_inbox, inbox.c.conversation_id.is_not(None), inbox.c.next_at <= due)
         .group_by(inbox.c.conversation_id)
     )
     said = (
-        select(outbox.c.conversation_id.label("c"), func.max(_rank_of(outbox.c.level)).label("r"), text("0 AS i"))
-        .where(outbox.c.status.in_(OPEN_OUTBOX), outbox.c.next_at <= now)
+        select(
+            outbox.c.conversation_id.label("c"),
+            func.max(_rank_of(outbox.c.level)).label("r"),
+            func.min(outbox.c.created_at).label("t"),
+        )
+        .where(outbox.c.status.in_(OPEN_OUTBOX), outbox.c.next_at <= due)
         .group_by(outbox.c.conversation_id)
     )
     both = heard.union_all(said).subquery()
     query = (
         select(both.c.c, func.max(both.c.r))
         .join(conversation, conversation.c.id == both.c.c)
-        .where(conversation.c.lease_until <= now)
+        .where(conversation.c.lease_until <= free)
         .group_by(both.c.c)
-        .order_by(func.max(both.c.r).desc(), func.min(both.c.i))
+        .order_by(func.max(both.c.r).desc(), func.min(both.c.t))
         .limit(limit)
     )
     return [(row[0], row[1]) for row in connection.execute(query)]
