@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from bot.errors import ContentError
@@ -33,6 +33,7 @@ class Hit:
     """A pattern found: the words it covers, the words that filled its slots, and the level after modifiers."""
 
     sign: Sign
+    pattern: Pattern
     start: int
     end: int
     parts: tuple[Span, ...]
@@ -75,7 +76,7 @@ class Screen:
         if len(text) > 2 * HEAD:
             text, middle = text[:HEAD] + "\n" + text[-HEAD:], text[HEAD:-HEAD][:1_000_000].lower()
         said = words(text, self.lexicon)
-        hits = list(self.hits(said, until))
+        hits = _denied(list(self.hits(said, until)))
         danger = _verdict(hits, said)
         if middle and danger.level == "NONE" and any(alarm in middle for alarm in self.signs.alarms):
             return Danger("CHECK", why=("long text with an alarming word",))
@@ -95,7 +96,7 @@ class Screen:
                         continue
                     if sign.cues and not _near(found, sign.cues, start, end, sign.window):
                         continue
-                    yield self._modified(Hit(sign, start, end, parts, sign.level), found, said)
+                    yield self._modified(Hit(sign, pattern, start, end, parts, sign.level), found, said)
 
     def _masked(self, found: Found, said: Words) -> Found:
         """What is left when harmless collocations hide their own words."""
@@ -125,8 +126,8 @@ class Screen:
             at = start + 1
             while node is not None:
                 for phrase in node.phrases:
-                    assumed = _assumed(said, phrase.words, start)
-                    if assumed and phrase.cues:
+                    assumed = self._assumed(said, phrase.words, start)
+                    if assumed and phrase.cues is not None:
                         doubtful.append((phrase.slots, phrase.cues, (start, at)))
                     elif assumed is not None:
                         for slot in phrase.slots:
@@ -143,6 +144,19 @@ class Screen:
                 found[slot] = spans[: SPANS // 2] + spans[-SPANS // 2 :]
         return found
 
+    def _assumed(self, said: Words, phrase: Sequence[str], start: int) -> bool | None:
+        """Whether the phrase stands here with marks left out; None when it does not stand here at all."""
+        assumed = False
+        for at, word in enumerate(phrase, start):
+            token, loose = said.tokens[at], said.loose[at]
+            if token == word:
+                assumed |= loose == 2
+            elif not loose or (loose == 1 and token in self.signs.whole) or not stands_for(token, word):
+                return None
+            else:
+                assumed = True
+        return assumed
+
     def _modified(self, hit: Hit, found: Found, said: Words) -> Hit:
         level, why = hit.sign.level, list[str]()
         if not hit.sign.plain:
@@ -156,7 +170,7 @@ class Screen:
                 if changed != level:
                     level = changed
                     why.append(modifier.id)
-        return Hit(hit.sign, hit.start, hit.end, hit.parts, level, tuple(why))
+        return Hit(hit.sign, hit.pattern, hit.start, hit.end, hit.parts, level, tuple(why))
 
 
 def combine(history: Sequence[tuple[int, Level]], danger: Danger, at_ms: int) -> Danger:
@@ -210,18 +224,6 @@ def _chain(chain: Chain, found: Found) -> list[tuple[int, int, tuple[Span, ...]]
     return [(start, end, parts) for end, (start, parts) in states.items()]
 
 
-def _assumed(said: Words, phrase: Sequence[str], start: int) -> int | None:
-    """How many words of the phrase stand here without (all) their marks; None when it is not this phrase."""
-    assumed = 0
-    for at, word in enumerate(phrase, start):
-        token = said.tokens[at]
-        if token != word:
-            if not said.loose[at] or not stands_for(token, word):
-                return None
-            assumed += 1
-    return assumed
-
-
 def _near(found: Found, slots: Sequence[str], start: int, end: int, window: int) -> bool:
     """Whether one of the slots stands within `window` words of the span, outside it."""
     return any(
@@ -254,6 +256,19 @@ def _applies(modifier: Modifier, hit: Hit, found: Found) -> bool:
     ):
         return False
     return not _near(found, modifier.unless, hit.start - 1, hit.end + 1, modifier.window + 1)
+
+
+def _denied(hits: list[Hit]) -> list[Hit]:
+    """What she denies in one reading she does not say in a shorter one of the same words."""
+    denied = [h for h in hits if "negated" in h.why]
+    if not denied:
+        return hits
+    return [
+        replace(h, level=_lower(h.level, "CHECK"), why=(*h.why, "negated"))
+        if any(d.sign.category == h.sign.category and d.start <= h.start and h.end <= d.end for d in denied)
+        else h
+        for h in hits
+    ]
 
 
 def _lower(level: Level, to: Level) -> Level:

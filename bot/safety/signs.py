@@ -81,11 +81,12 @@ class Modifier:
 
 @dataclass(frozen=True, slots=True)
 class Phrase:
-    """Words with their marks, the slots they fill, and the second cues needed when they are written without marks."""
+    """Words with their marks, the slots they fill, and the second cues needed when they are written without
+    marks: None when they may stand alone, empty when they never count so."""
 
     words: tuple[str, ...]
     slots: tuple[str, ...]
-    cues: tuple[str, ...] = ()
+    cues: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +99,8 @@ class Node:
 
 @dataclass(frozen=True, slots=True)
 class Signs:
-    """The whole file, compiled. `digest` is the hash of its content without the `reviews` block."""
+    """The whole file, compiled. `digest` is the hash of its content without the `reviews` block. `whole`: words
+    that carry no marks of their own and are not missing any in a half-marked sentence."""
 
     version: str
     digest: str
@@ -109,6 +111,7 @@ class Signs:
     slots: Mapping[str, tuple[str, ...]]
     reviews: tuple[Mapping[str, str], ...]
     alarms: tuple[str, ...]
+    whole: frozenset[str]
 
 
 def load(path: Path, lexicon: Lexicon) -> tuple[Signs | None, list[Finding]]:
@@ -187,11 +190,23 @@ class _Reader:
             slots={name: tuple(self.fillers(name, ())) for name in self.raw},
             reviews=self.reviews(data.get("reviews") or []),
             alarms=tuple(a.lower() for a in self.texts(data.get("alarms") or [], "alarms")),
+            whole=frozenset(self.texts(data.get("whole") or [], "whole")),
         )
 
     def shape(self, data: Mapping[str, Any]) -> bool:
         """Whether the file has the keys it must have, and no others."""
-        known = {"version", "author", "reviews", "slots", "homographs", "masks", "signs", "modifiers", "alarms"}
+        known = {
+            "version",
+            "author",
+            "reviews",
+            "slots",
+            "homographs",
+            "masks",
+            "signs",
+            "modifiers",
+            "alarms",
+            "whole",
+        }
         for key in data.keys() - known:
             self.fault("unknown-key", f"không có khóa “{key}”", f"unknown key “{key}”", key)
         for key in ("version", "author", "slots", "signs"):
@@ -209,7 +224,11 @@ class _Reader:
             node = root
             for token in tokens:
                 node = node.next.setdefault(strip(token), Node())
-            needed = next((c for k, c in cues.items() if _inside(k, tokens)), ())
+            needed = (
+                cues.get(tokens)
+                if len(tokens) == 1
+                else next((c for k, c in cues.items() if len(k) > 1 and _inside(k, tokens)), None)
+            )
             node.phrases.append(Phrase(tokens, tuple(dict.fromkeys(names)), needed))
         return root
 
@@ -234,8 +253,7 @@ class _Reader:
         return words(phrase, self.lexicon).tokens
 
     def fill(self, phrase: str, slot: str) -> None:
-        tokens = self.spell(phrase)
-        if tokens:
+        for tokens in {self.spell(phrase), tuple(phrase.lower().split())} - {()}:
             names = self.fills.setdefault(tokens, [])
             if slot not in names:
                 names.append(slot)
@@ -280,7 +298,7 @@ class _Reader:
                     run.append(literal)
                     continue
                 if run:
-                    elements.append((self.literal(tuple(run)), gap, False))
+                    elements.append((self.literal(tuple(run)), gap, all(word.endswith("?") for word in run)))
                     run, gap = [], near
                 if literal in EDGES:
                     elements.append((literal, 0 if literal == "$" else gap, False))

@@ -17,7 +17,7 @@ from bot.nlu.normalise import normalise
 _STOP = re.compile(r"[.,;:!?…()\"“”–—]+(?=\s|$)|[\n]+")
 _ENDS = frozenset(".!?…\n")
 _TONES = frozenset("\u0300\u0301\u0303\u0309\u0323")
-LOOSE = 0.3  # a sentence with fewer of its words marked may have left marks out
+BARE, HALF = 0.12, 0.3  # a sentence with fewer of its words marked was written without marks, or with only some
 
 
 @lru_cache(maxsize=20_000)
@@ -42,12 +42,13 @@ def _marks(word: str) -> tuple[str, list[set[str]]]:
 
 @dataclass(frozen=True, slots=True)
 class Words:
-    """`tokens[i]` after normalising, `bare[i]` without marks; `loose[i]`: its sentence carries few marks or none;
+    """`tokens[i]` after normalising, `bare[i]` without marks; `loose[i]`: its sentence carries all its marks (0),
+    only some (1), or none (2);
     `stop[i]`: punctuation or a line break stands right before token i."""
 
     tokens: tuple[str, ...]
     bare: tuple[str, ...]
-    loose: tuple[bool, ...]
+    loose: tuple[int, ...]
     stop: tuple[bool, ...]
 
     def span(self, start: int, end: int) -> str:
@@ -59,7 +60,7 @@ def words(text: str, lexicon: Lexicon) -> Words:
     """Normalises and splits a text, clause by clause, so that what stands between stops stays known."""
     tokens: list[str] = []
     stop: list[bool] = []
-    loose: list[bool] = []
+    loose: list[int] = []
     marked, begun, last = 0.0, 0, 0
     for end, mark in [*((m.span(), m[0]) for m in _STOP.finditer(text)), ((len(text), len(text)), "\n")]:
         clause = text[last : end[0]]
@@ -70,7 +71,8 @@ def words(text: str, lexicon: Lexicon) -> Words:
             stop += [True, *[False] * (len(heard.tokens) - 1)] if heard.tokens else []
             marked += heard.share * len(heard.tokens)
         if not _ENDS.isdisjoint(mark) and len(tokens) > begun:
-            loose += [marked < LOOSE * (len(tokens) - begun)] * (len(tokens) - begun)
+            size = len(tokens) - begun
+            loose += [(marked < BARE * size) + (marked < HALF * size)] * size
             marked, begun = 0.0, len(tokens)
     bare = tuple(syllable.strip(token) for token in tokens)
     return Words(tuple(tokens), bare, tuple(loose), tuple(stop))
