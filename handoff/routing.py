@@ -1,0 +1,321 @@
+"""Who should take which ticket, when to call further people, and what may honestly be promised to her. Pure.
+
+Nobody absent is ever chosen, and no ticket can starve: urgency is a head start in time, not a wall.
+"""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import holidays
+
+from bot.knowledge.places import Province
+from bot.rim import Duty
+
+MINUTE, HOUR, DAY = 60_000, 3_600_000, 86_400_000
+HEAD_START = {"RED": 7 * DAY, "AMBER": 2 * HOUR, "CHECK": 15 * MINUTE, "NONE": 0}  # ms
+HEAVY = frozenset({"RED", "AMBER"})
+OTHER_SKILL_MS = 5 * MINUTE  # then anyone of the office will do
+OTHER_OFFICE_MS = 15 * MINUTE  # then any office will do
+PULL_MS = 20_000  # an ordinary ticket waits this long for somebody to pull it before it is offered
+OFFER_MS = {"RED": 45_000, "AMBER": 60_000, "CHECK": 90_000, "NONE": 90_000}
+DECLINED_MS = 10 * MINUTE  # a declined ticket is not offered again to the same person for so long
+SECOND_MS, LEAD_MS = 120_000, 300_000  # RED unclaimed
+AWAY_MS = 5 * MINUTE  # no sign of life from her browser: a phone's browser sleeps long before this
+AWAY_RED_MS = 2 * MINUTE
+VIETNAM = datetime.timezone(datetime.timedelta(hours=7))
+WEEKDAYS = ("thứ Hai", "thứ Ba", "thứ Tư", "thứ Năm", "thứ Sáu", "thứ Bảy", "Chủ nhật")
+
+
+@dataclass(frozen=True, slots=True)
+class Counsellor:
+    """One who may take tickets. `present`: her desk showed a sign of life, and she has not set a pause."""
+
+    id: int
+    offices: frozenset[str] = frozenset()
+    skills: frozenset[str] = frozenset()
+    languages: frozenset[str] = frozenset({"vi"})
+    on_shift: bool = False
+    on_call: bool = False
+    present: bool = False
+    open_chats: int = 0
+    heavy_chats: int = 0
+    capacity: int = 5
+    heavy_cap: int = 2
+    lead: bool = False
+
+    @property
+    def available(self) -> bool:
+        return self.present and (self.on_shift or self.on_call)
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A ticket in the queue. `since` (ms): when it came, or came back. `preferred`: who knew her before."""
+
+    id: int
+    since: int
+    level: str = "NONE"
+    office: str = ""
+    skill: str = ""
+    locale: str = "vi"
+    preferred: int | None = None
+    declined: frozenset[int] = frozenset()
+
+
+def order(tickets: Iterable[Waiting]) -> list[Waiting]:
+    """Oldest and most urgent first. The head start is finite, so every ticket comes to the front in the end."""
+    return sorted(tickets, key=lambda one: (one.since - HEAD_START.get(one.level, 0), one.id))
+
+
+def fits(counsellor: Counsellor, ticket: Waiting, now: int) -> bool:
+    """Whether she may be given this ticket now. Danger and long waits open it to other skills and offices."""
+    if not counsellor.available or not _room(counsellor, ticket):
+        return False
+    if not counsellor.on_shift and ticket.level != "RED":
+        return False  # on call is for danger
+    waited = now - ticket.since
+    red = ticket.level == "RED"
+    home = not ticket.office or ticket.office in counsellor.offices
+    if not home and waited < (SECOND_MS if red else OTHER_OFFICE_MS):
+        return False
+    skilled = not ticket.skill or ticket.skill in counsellor.skills
+    speaks = ticket.locale in counsellor.languages
+    return red or (skilled and speaks) or waited >= OTHER_SKILL_MS
+
+
+def choose(ticket: Waiting, counsellors: Iterable[Counsellor], now: int) -> Counsellor | None:
+    """The best of those who fit: who knows her, then language, skill, home office, the lightest load."""
+
+    def merit(one: Counsellor) -> tuple[bool, bool, bool, bool, int, int, int]:
+        return (
+            one.id != ticket.preferred,
+            ticket.locale not in one.languages,
+            bool(ticket.skill) and ticket.skill not in one.skills,
+            bool(ticket.office) and ticket.office not in one.offices,
+            one.heavy_chats if ticket.level in HEAVY else 0,
+            one.open_chats,
+            one.id,
+        )
+
+    fitting = [one for one in counsellors if one.id not in ticket.declined and fits(one, ticket, now)]
+    return min(fitting, key=merit, default=None)
+
+
+def plan(tickets: Iterable[Waiting], counsellors: Iterable[Counsellor], now: int) -> list[tuple[Waiting, Counsellor]]:
+    """The offers to make now, in order of need; each offer counts against the capacity of who gets it."""
+    free = {one.id: one for one in counsellors}
+    offers = []
+    for ticket in order(tickets):
+        if ticket.level == "NONE" and ticket.preferred is None and now - ticket.since < PULL_MS:
+            continue
+        chosen = choose(ticket, free.values(), now)
+        if chosen is not None:
+            offers.append((ticket, chosen))
+            heavy = int(ticket.level in HEAVY)
+            free[chosen.id] = replace(chosen, open_chats=chosen.open_chats + 1, heavy_chats=chosen.heavy_chats + heavy)
+    return offers
+
+
+def next_for(counsellor: Counsellor, tickets: Iterable[Waiting], now: int) -> Waiting | None:
+    """What “Nhận ca tiếp theo” gives her: the neediest ticket that fits, even one she passed over a moment ago."""
+    here = replace(counsellor, present=True, on_shift=True)
+    return next((ticket for ticket in order(tickets) if fits(here, ticket, now)), None)
+
+
+def _room(counsellor: Counsellor, ticket: Waiting) -> bool:
+    if ticket.level == "RED":
+        return True  # danger is never turned away by a number; the cap keeps AMBER and the rest off her
+    if ticket.level in HEAVY and counsellor.heavy_chats >= counsellor.heavy_cap:
+        return False
+    return counsellor.open_chats < counsellor.capacity
+
+
+# --- RED unclaimed ----------------------------------------------------------------------------------------------------
+
+Called = Literal["first", "second", "lead"]
+
+
+@dataclass(frozen=True, slots=True)
+class Escalation:
+    """One step to take: whom to call, and when the next step is due (ms, 0: never)."""
+
+    step: int
+    called: Called
+    next_at: int
+
+
+def escalate(step: int, since: int, now: int) -> Escalation | None:
+    """The next step of an unclaimed RED ticket, or None while it is not due. `step`: steps already made."""
+    match step:
+        case 0:
+            return Escalation(1, "first", since + SECOND_MS)
+        case 1 if now >= since + SECOND_MS:
+            return Escalation(2, "second", since + LEAD_MS)
+        case 2 if now >= since + LEAD_MS:
+            return Escalation(3, "lead", 0)
+        case _:
+            return None
+
+
+def whom(
+    called: Called, ticket: Waiting, counsellors: Sequence[Counsellor], already: Collection[int], now: int
+) -> Counsellor | None:  # fmt: skip
+    """The person a step calls: never one called before, the lead of her office for the last step, on call at night."""
+    others = [one for one in counsellors if one.id not in already]
+    if called == "lead":
+        leads = [one for one in others if one.lead and (one.on_shift or one.on_call or one.present)]
+        home = [one for one in leads if not ticket.office or ticket.office in one.offices]
+        found = choose(ticket, home, now) or next(iter(home or leads), None)
+        if found is not None:
+            return found
+    near = choose(replace(ticket, since=min(ticket.since, now - SECOND_MS)), others, now)
+    return near or next((one for one in others if one.on_call or one.on_shift), None)
+
+
+# --- offices ----------------------------------------------------------------------------------------------------------
+
+
+def office_for(province: str, provinces: Mapping[str, Province]) -> str:
+    """The office of a province by its id or any old or new name; empty where no office was opened."""
+    wanted = province.strip().casefold()
+    if not wanted:
+        return ""
+    for found in provinces.values():
+        for old, office in found.old_offices:
+            if wanted == old.casefold():
+                return office
+        if wanted in map(str.casefold, (found.id, found.name, found.short, *found.old, *found.aliases)):
+            return found.office
+    return ""
+
+
+# --- shifts -----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Shift:
+    """Weekly (`weekday` 0 = Monday) or on one `day` (ISO). Minutes after midnight; an end before the start runs over
+    midnight. `holidays`: also on public holidays."""
+
+    staff_id: int
+    start: int
+    end: int
+    weekday: int | None = None
+    day: str = ""
+    kind: Literal["desk", "on_call"] = "desk"
+    holidays: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class DayOff:
+    """Somebody's day off, or with `staff_id` 0 a day a whole office is closed (`office` empty: all of them)."""
+
+    day: str
+    staff_id: int = 0
+    office: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Calendar:
+    """Shifts, days off, and public holidays of Viet Nam (Tết included)."""
+
+    shifts: tuple[Shift, ...] = ()
+    off: tuple[DayOff, ...] = ()
+    public: frozenset[str] = frozenset()
+
+
+def public_holidays(years: Iterable[int]) -> frozenset[str]:
+    """ISO days of Viet Nam's public holidays. Source: the `holidays` library (lunar Tết and Giỗ Tổ included)."""
+    return frozenset(day.isoformat() for day in holidays.country_holidays("VN", years=list(years)))
+
+
+def on_duty(calendar: Calendar, offices: Mapping[int, Collection[str]], now: int) -> dict[int, set[str]]:
+    """Who is on which kind of shift at `now` (ms): staff id → {"desk", "on_call"}."""
+    moment = _local(now)
+    found: dict[int, set[str]] = {}
+    for shift in calendar.shifts:
+        for start_day in (moment.date(), moment.date() - datetime.timedelta(days=1)):
+            if not _works(calendar, shift, start_day, offices.get(shift.staff_id, ())):
+                continue
+            start, end = _span(shift, start_day)
+            if start <= moment < end:
+                found.setdefault(shift.staff_id, set()).add(shift.kind)
+    return found
+
+
+def opens_at(calendar: Calendar, staff: Mapping[int, Collection[str]], now: int) -> int | None:
+    """When the next desk shift of any of `staff` (id → offices) begins (ms), within two weeks."""
+    moment = _local(now)
+    best: datetime.datetime | None = None
+    for shift in calendar.shifts:
+        if shift.kind != "desk" or shift.staff_id not in staff:
+            continue
+        for ahead in range(15):
+            day = moment.date() + datetime.timedelta(days=ahead)
+            start, _end = _span(shift, day)
+            if start > moment and _works(calendar, shift, day, staff[shift.staff_id]):
+                best = start if best is None else min(best, start)
+                break
+    return None if best is None else int(best.timestamp() * 1000)
+
+
+def opens_words(at: int | None, now: int) -> str:
+    """“8 giờ sáng mai”, “13 giờ 30 chiều nay”, “8 giờ sáng thứ Hai 30/11”; empty when nothing is known."""
+    if at is None:
+        return ""
+    then, moment = _local(at), _local(now)
+    minutes = f" {then.minute}" if then.minute else ""
+    part = "sáng" if then.hour < 11 else "trưa" if then.hour < 13 else "chiều" if then.hour < 18 else "tối"
+    days = (then.date() - moment.date()).days
+    day = {0: "nay", 1: "mai"}.get(days) or f"{WEEKDAYS[then.weekday()]} {then.day}/{then.month}"
+    return f"{then.hour} giờ{minutes} {part} {day}"
+
+
+def duty(
+    calendar: Calendar,
+    counsellors: Sequence[Counsellor],
+    *,
+    office: str,
+    skill: str,
+    now: int,
+) -> Duty:
+    """What she may be told: staffed only when somebody whom routing would really give her is on shift and there.
+    Somebody on shift whose desk is closed promises nothing; out of hours the next shift is named."""
+    ticket = Waiting(0, now - OTHER_OFFICE_MS, office=office, skill=skill)
+    if any(fits(replace(one, open_chats=0, heavy_chats=0), ticket, now) for one in counsellors):
+        return Duty(staffed=True)
+    home = [one for one in counsellors if not office or office in one.offices]
+    if any(one.on_shift for one in home or counsellors):
+        return Duty()
+    at = opens_at(calendar, {one.id: one.offices for one in home}, now)
+    if at is None:
+        at = opens_at(calendar, {one.id: one.offices for one in counsellors}, now)
+    return Duty(opens=opens_words(at, now))
+
+
+def _local(at: int) -> datetime.datetime:
+    return datetime.datetime.fromtimestamp(at / 1000, VIETNAM)
+
+
+def _span(shift: Shift, day: datetime.date) -> tuple[datetime.datetime, datetime.datetime]:
+    midnight = datetime.datetime.combine(day, datetime.time(), VIETNAM)
+    length = (shift.end - shift.start) % 1440 or 1440
+    start = midnight + datetime.timedelta(minutes=shift.start)
+    return start, start + datetime.timedelta(minutes=length)
+
+
+def _works(calendar: Calendar, shift: Shift, day: datetime.date, offices: Collection[str]) -> bool:
+    iso = day.isoformat()
+    if shift.day:
+        if shift.day != iso:
+            return False
+    elif shift.weekday != day.weekday() or (iso in calendar.public and not shift.holidays):
+        return False
+    for off in calendar.off:
+        if off.day == iso and (off.staff_id == shift.staff_id or (not off.staff_id and off.office in ("", *offices))):
+            return False
+    return True
