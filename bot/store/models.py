@@ -214,6 +214,14 @@ class Ticket(Base):
             sqlite_where=text("closed_at IS NULL"),
             postgresql_where=text("closed_at IS NULL"),
         ),
+        Index("ix_ticket_closed_at", "closed_at"),
+        Index("ix_ticket_conversation_id", "conversation_id"),
+        Index(
+            "ix_ticket_staff_id",
+            "staff_id",
+            sqlite_where=text("closed_at IS NULL"),
+            postgresql_where=text("closed_at IS NULL"),
+        ),
         CheckConstraint(
             "closed_at IS NULL OR (level <> 'RED' AND category <> 'child_abuse')"
             " OR (outcome <> '' AND (category <> 'child_abuse' OR reported <> ''))",
@@ -489,3 +497,187 @@ class BreakGlass(Base):
     until: Mapped[int] = mapped_column(BigInteger)
     seen_by: Mapped[int | None] = mapped_column(BigInteger)
     seen_at: Mapped[int | None] = mapped_column(BigInteger, index=True)
+
+
+class CounsellorCard(Base):
+    """What routing knows of one who takes tickets. `skills`, `languages`: comma-separated; caps count open chats."""
+
+    __tablename__ = "counsellor"
+    staff_id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    skills: Mapped[str] = mapped_column(String(80), default="", server_default="")
+    languages: Mapped[str] = mapped_column(String(40), default="vi", server_default="vi")
+    capacity: Mapped[int] = mapped_column(Integer, default=5, server_default="5")
+    heavy_cap: Mapped[int] = mapped_column(Integer, default=2, server_default="2")
+    paused: Mapped[bool] = mapped_column(Boolean, default=False, server_default=text("false"))
+    debrief_at: Mapped[int | None] = mapped_column(BigInteger)  # she asked to talk a hard chat over
+    sound: Mapped[bool] = mapped_column(Boolean, default=True, server_default=text("true"))
+
+
+class ShiftSet(Base):
+    """Weekly (`weekday`, 0 = Monday) or on one `day` (ISO); minutes after midnight in Viet Nam."""
+
+    __tablename__ = "shift"
+    id: Mapped[int] = mapped_column(Id, primary_key=True, autoincrement=True)
+    uuid: Mapped[str] = mapped_column(String(36), unique=True)
+    staff_id: Mapped[int] = mapped_column(BigInteger, index=True)
+    kind: Mapped[str] = mapped_column(String(8), default="desk", server_default="desk")
+    weekday: Mapped[int | None] = mapped_column(Integer)
+    day: Mapped[str] = mapped_column(String(10), default="", server_default="")
+    start: Mapped[int] = mapped_column(Integer)
+    end: Mapped[int] = mapped_column(Integer)
+    holidays: Mapped[bool] = mapped_column(Boolean, default=False, server_default=text("false"))
+
+
+class DayOffSet(Base):
+    """A day off of one person, or (`staff_id` 0) of an office; `office` empty then means all."""
+
+    __tablename__ = "day_off"
+    day: Mapped[str] = mapped_column(String(10), primary_key=True)
+    staff_id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    office: Mapped[str] = mapped_column(String(32), primary_key=True, default="", server_default="")
+
+
+class Presence(Base):
+    """The last sign of life of a counsellor's desk, and what she has open there."""
+
+    __tablename__ = "presence"
+    staff_id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    seen_at: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0")
+    changed_at: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0")
+    ticket_id: Mapped[int | None] = mapped_column(BigInteger)
+    typing_at: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0")
+
+
+class Called(Base):
+    """Somebody is called to a ticket. `kind`: offer, first, second, lead, transfer, mention. `staff_id` NULL: nobody
+    was found, the alarm goes outside."""
+
+    __tablename__ = "called"
+    id: Mapped[int] = mapped_column(Id, primary_key=True, autoincrement=True)
+    uuid: Mapped[str] = mapped_column(String(36), unique=True)
+    ticket_id: Mapped[int] = mapped_column(ForeignKey("ticket.id"))
+    staff_id: Mapped[int | None] = mapped_column(BigInteger)
+    kind: Mapped[str] = mapped_column(String(10))
+    by_id: Mapped[int | None] = mapped_column(BigInteger)
+    reason: Mapped[str] = mapped_column(String(24), default="", server_default="")
+    until: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0")
+    at: Mapped[int] = mapped_column(BigInteger)
+    answer: Mapped[str] = mapped_column(String(10), default="", server_default="")  # yes, no, late, over, seen
+    answered_at: Mapped[int | None] = mapped_column(BigInteger)
+    __table_args__ = (
+        Index("ix_called_ticket_id", "ticket_id"),
+        Index("ix_called_staff_id_answered_at", "staff_id", "answered_at"),
+    )
+
+
+class Note(Base):
+    """A private word between counsellors. It has no way out: nothing that sends ever reads this table."""
+
+    __tablename__ = "note"
+    id: Mapped[int] = mapped_column(Id, primary_key=True, autoincrement=True)
+    uuid: Mapped[str] = mapped_column(String(36), unique=True)
+    conversation_id: Mapped[int] = mapped_column(ForeignKey("conversation.id"))
+    ticket_id: Mapped[int] = mapped_column(BigInteger)
+    staff_id: Mapped[int] = mapped_column(BigInteger)
+    body_sealed: Mapped[bytes | None] = mapped_column(LargeBinary)
+    at: Mapped[int] = mapped_column(BigInteger)
+    __table_args__ = (Index("ix_note_conversation_id_id", "conversation_id", "id"),)
+
+
+class Draft(Base):
+    """What a counsellor has begun to write: one for the reply, one for the note of each chat."""
+
+    __tablename__ = "draft"
+    conversation_id: Mapped[int] = mapped_column(ForeignKey("conversation.id"), primary_key=True)
+    staff_id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    kind: Mapped[str] = mapped_column(String(5), primary_key=True)
+    body_sealed: Mapped[bytes | None] = mapped_column(LargeBinary)
+    at: Mapped[int] = mapped_column(BigInteger)
+
+
+class SendLater(Base):
+    """A message a counsellor wants to leave at `at`. It becomes an outbox row only then, if everything still holds.
+
+    `status`: waiting, sent, cancelled, or why not: window, owner, unsafe, gone.
+    """
+
+    __tablename__ = "send_later"
+    id: Mapped[int] = mapped_column(Id, primary_key=True, autoincrement=True)
+    uuid: Mapped[str] = mapped_column(String(36), unique=True)
+    conversation_id: Mapped[int] = mapped_column(ForeignKey("conversation.id"), index=True)
+    ticket_id: Mapped[int] = mapped_column(BigInteger)
+    staff_id: Mapped[int] = mapped_column(BigInteger)
+    body_sealed: Mapped[bytes | None] = mapped_column(LargeBinary)
+    status: Mapped[str] = mapped_column(String(10), default="waiting", server_default="waiting")
+    at: Mapped[int] = mapped_column(BigInteger)
+    set_at: Mapped[int] = mapped_column(BigInteger)
+    __table_args__ = (
+        Index(
+            "ix_send_later_due",
+            "at",
+            sqlite_where=text("status = 'waiting'"),
+            postgresql_where=text("status = 'waiting'"),
+        ),
+    )
+
+
+class SavedReply(Base):
+    """Words used again. `staff_id` NULL: the whole team's. Several messages are divided by a line of three dashes."""
+
+    __tablename__ = "saved_reply"
+    id: Mapped[int] = mapped_column(Id, primary_key=True, autoincrement=True)
+    uuid: Mapped[str] = mapped_column(String(36), unique=True)
+    staff_id: Mapped[int | None] = mapped_column(BigInteger, index=True)
+    title: Mapped[str] = mapped_column(String(80))
+    body: Mapped[str] = mapped_column(String(4000))
+    at: Mapped[int] = mapped_column(BigInteger)
+
+
+class SavedFilter(Base):
+    """A view of the queue under a name of her own. `query` is the page's query string."""
+
+    __tablename__ = "saved_filter"
+    id: Mapped[int] = mapped_column(Id, primary_key=True, autoincrement=True)
+    uuid: Mapped[str] = mapped_column(String(36), unique=True)
+    staff_id: Mapped[int] = mapped_column(BigInteger, index=True)
+    name: Mapped[str] = mapped_column(String(40))
+    query: Mapped[str] = mapped_column(String(200))
+
+
+class Label(Base):
+    """A word put on tickets, the same for all offices. Never about who she is."""
+
+    __tablename__ = "label"
+    id: Mapped[int] = mapped_column(Id, primary_key=True, autoincrement=True)
+    name: Mapped[str] = mapped_column(String(40), unique=True)
+
+
+class TicketLabel(Base):
+    __tablename__ = "ticket_label"
+    ticket_id: Mapped[int] = mapped_column(ForeignKey("ticket.id"), primary_key=True)
+    label_id: Mapped[int] = mapped_column(ForeignKey("label.id"), primary_key=True)
+
+
+class Blocked(Base):
+    """She is no longer brought to the queue, except in danger. Lifted by deleting the row; both are in the audit."""
+
+    __tablename__ = "blocked"
+    conversation_id: Mapped[int] = mapped_column(ForeignKey("conversation.id"), primary_key=True)
+    staff_id: Mapped[int] = mapped_column(BigInteger)
+    at: Mapped[int] = mapped_column(BigInteger)
+
+
+class Media(Base):
+    """A picture or file a counsellor sent, re-encoded and sealed; `token_index` finds it for the platform."""
+
+    __tablename__ = "media"
+    id: Mapped[int] = mapped_column(Id, primary_key=True, autoincrement=True)
+    uuid: Mapped[str] = mapped_column(String(36), unique=True)
+    conversation_id: Mapped[int] = mapped_column(ForeignKey("conversation.id"), index=True)
+    staff_id: Mapped[int | None] = mapped_column(BigInteger)
+    kind: Mapped[str] = mapped_column(String(40))  # what it was found to be by its content, e.g. image/jpeg
+    name_sealed: Mapped[bytes | None] = mapped_column(LargeBinary)
+    body_sealed: Mapped[bytes | None] = mapped_column(LargeBinary)
+    token_index: Mapped[bytes | None] = mapped_column(LargeBinary(32), unique=True)
+    until: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0")
+    at: Mapped[int] = mapped_column(BigInteger)
