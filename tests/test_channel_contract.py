@@ -37,7 +37,7 @@ CHANNELS: dict[str, tuple[Channel, str]] = {
     "webchat-messenger": (Webchat("messenger"), ACCOUNT),
 }
 EVERY = pytest.mark.parametrize("name", CHANNELS)
-FUZZ = settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+FUZZ = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
@@ -159,7 +159,7 @@ def test_any_json_parses_or_is_unreadable(name: str, value: Any) -> None:
 
 
 @EVERY
-@settings(FUZZ, max_examples=250)
+@settings(FUZZ, max_examples=120)
 @given(data=st.data())
 def test_any_broken_fixture_parses_or_is_unreadable(name: str, data: st.DataObject) -> None:
     channel, account = CHANNELS[name]
@@ -230,7 +230,7 @@ REPLIES = st.builds(
 
 
 @EVERY
-@settings(FUZZ, max_examples=150)
+@settings(FUZZ, max_examples=80)
 @given(reply=REPLIES)
 def test_every_piece_fits_one_request_and_nothing_is_lost(name: str, reply: Reply) -> None:
     channel, account = CHANNELS[name]
