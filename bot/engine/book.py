@@ -27,6 +27,7 @@ COUNTRIES: Mapping[str, str] = {
     "cambodia": "Campuchia",
     "other": "nước khác",
 }
+LABELS = ("Gặp tư vấn viên", "Xem thêm", "Chưa đúng ý", "Hữu ích", "có", "không", *COUNTRIES.values())  # to translate
 SMALLTALK: Mapping[str, str] = {
     "greeting": "utter_greeting",
     "thanks": "utter_thanks",
@@ -52,6 +53,7 @@ REQUIRED: tuple[str, ...] = (
     "feedback",
     "welcome",
     "delete_data",
+    "language",
     *sorted(set(SMALLTALK.values())),
     "utter_welcome_short",
     "utter_return",
@@ -66,6 +68,7 @@ REQUIRED: tuple[str, ...] = (
     "utter_stay",
     "utter_stale",
     "utter_corrected",
+    "utter_heard",
     "utter_again",
     "utter_back_to",
     "utter_first_question",
@@ -162,9 +165,25 @@ class Talk:
         variant = self._variant(name, known)
         text = self.book.texts.get(state.locale, variant.text)
         values = {**self.context(state), **known}
-        filled = _HOLE.sub(lambda hole: shown(self.book.knowledge, hole[1], values.get(hole[1])), text)
+        filled = _HOLE.sub(lambda hole: self.shown(hole[1], values.get(hole[1]), state.locale), text)
         buttons = (replace(choice, title=self.book.texts.get(state.locale, choice.title)) for choice in variant.buttons)
         return Reply(filled, tuple(buttons), variant.image)
+
+    def shown(self, name: str, value: Scalar, locale: str) -> str:
+        """A slot value as people read it, in her language."""
+        match value:
+            case None:
+                return ""
+            case bool():
+                return self.book.texts.get(locale, "có" if value else "không")
+            case float() if value.is_integer():
+                return str(int(value))
+        text = str(value)[:120]
+        if name == "province" and text in self.book.knowledge.provinces:
+            return self.book.knowledge.provinces[text].short
+        if name == "country" and text in COUNTRIES:
+            return self.book.texts.get(locale, COUNTRIES[text])
+        return text
 
     def _variant(self, name: str, slots: Slots) -> Response:
         channel = self.heard.world.channel
@@ -205,21 +224,6 @@ class Talk:
                 locale=state.locale,
             ),
         )
-
-
-def shown(knowledge: Knowledge, name: str, value: Scalar) -> str:
-    """A slot value as people read it."""
-    match value:
-        case None:
-            return ""
-        case bool():
-            return "có" if value else "không"
-        case float() if value.is_integer():
-            return str(int(value))
-    text = str(value)[:120]
-    if name == "province" and text in knowledge.provinces:
-        return knowledge.provinces[text].short
-    return COUNTRIES.get(text, text) if name == "country" else text
 
 
 def locale_of(slots: Mapping[str, Scalar], before: str) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from bot.engine import answers
-from bot.engine.book import SMALLTALK, Talk, locale_of, province_named, shown, then
+from bot.engine.book import SMALLTALK, Talk, locale_of, province_named, then
 from bot.engine.places import nearest
 from bot.flows.checks import typed
 from bot.flows.conditions import Scalar, holds
@@ -52,7 +52,13 @@ def walked(talk: Talk, state: State, walk: Walk, *, why: str = "flow goes on") -
     """What a walk said and did, and where the conversation stands now."""
     after = replace(state, slots=walk.slots, flow=walk.flow, step=walk.step, unknowns=0)
     after = replace(after, locale=locale_of(walk.slots, state.locale))
-    turn = Turn(after, talk.replies(walk.did, after), talk.effects(walk.did, state), "flow", why=(why,))
+    turn = Turn(
+        after,
+        talk.replies(walk.did, after),
+        talk.effects(walk.did, state),
+        "flow",
+        why=(why, f"steps {' '.join(walk.passed)}"),
+    )
     if walk.asks:
         return then(
             turn, Turn(after, (talk.say(walk.asks.utter, after),), decision="flow", why=(f"asks {walk.asks.slot}",))
@@ -78,6 +84,9 @@ def ended(talk: Talk, state: State) -> Turn:
         (name, step), rest = after.stack[-1], after.stack[:-1]
         after = replace(after, flow=name, step=step, stack=rest)
         if question := open_question(talk, after):
+            if not question.fresh and after.slots.get(question.slot) is not None:  # answered on the way
+                back = Turn(after, (talk.say("utter_back_to", after),), decision="flow", why=(f"back to {name}",))
+                return then(back, advance(talk, after, question))
             replies = (talk.say("utter_back_to", after), talk.say(question.utter, after))
             return Turn(after, replies, decision="flow", why=(f"back to {name}",))
         after = replace(after, flow="", step="")
@@ -232,11 +241,11 @@ def _back(talk: Talk, state: State) -> Turn:
 
 
 def _correction(talk: Talk, state: State, question: Collect, slot: Slot) -> Turn | None:
-    """A slot of this flow said anew: with a word of correction, or of a kind this question never takes."""
+    """Another slot of this flow, said anew or early: with a word of correction, or of a kind not asked for now."""
     cue = answers.corrects(talk.ear.text)
     for entity in reversed(talk.ear.reading.entities):
         for other in talk.book.flows.slots.values():
-            if entity.kind not in other.entities or other.name == slot.name or state.slots.get(other.name) is None:
+            if entity.kind not in other.entities or other.name == slot.name:
                 continue
             if not _collects(talk, state.flow, other.name) or not (cue or entity.kind not in slot.entities):
                 continue
@@ -248,8 +257,9 @@ def _correction(talk: Talk, state: State, question: Collect, slot: Slot) -> Turn
 
 def _corrected(talk: Talk, state: State, name: str, value: Scalar) -> Turn:
     after = replace(state, slots={**state.slots, name: value}, unknowns=0)
-    text = shown(talk.book.knowledge, name, value)
-    reply = talk.say("utter_corrected", after, {**after.slots, "corrected": text})
+    text = talk.shown(name, value, state.locale)
+    heard = "utter_corrected" if state.slots.get(name) is not None else "utter_heard"
+    reply = talk.say(heard, after, {**after.slots, "corrected": text})
     return ask_again(talk, state, Turn(after, (reply,), decision="flow", why=(f"corrected {name}",)))
 
 
@@ -266,7 +276,9 @@ def _led_away(talk: Talk, state: State) -> Turn:
     after = replace(state, unknowns=count)
     if count >= 2:
         return suspended(answers.brought(talk, state))
-    reply = talk.say("utter_stale" if ear.payload else "utter_again", state)
+    question = open_question(talk, state)
+    again = "utter_again" if question and question.skip else "utter_no_skip"
+    reply = talk.say("utter_stale" if ear.payload else again, state)
     return ask_again(talk, state, Turn(after, (reply,), decision="flow", why=("no answer to the question",)))
 
 

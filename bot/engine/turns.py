@@ -255,6 +255,8 @@ def _asked(talk: Talk, state: State) -> Turn:
         return _safe(talk, state)
     if ear.act in ("resume", "drop"):
         return _resumed(talk, state)
+    if ear.act == "repeat":
+        return _repeated(talk, state)
     if question := dialogue.open_question(talk, state):
         return dialogue.hear(talk, state, question)
     if not state.welcomed and (ear.act == "greeting" or ear.media == "sticker"):
@@ -275,6 +277,8 @@ def _asked(talk: Talk, state: State) -> Turn:
         return turn
     if turn := dialogue.small(talk, state):
         return turn
+    if ear.act in ("foreign_ko", "foreign_en") and state.locale == "vi":
+        return dialogue.begin(talk, state, "language")
     if ear.act in ("back", "skip", "cancel"):
         return Turn(state, (talk.say("utter_menu", state),), decision="flow", why=(f"{ear.act}, but nothing is open",))
     reading = ear.reading
@@ -307,6 +311,15 @@ def _safe(talk: Talk, state: State) -> Turn:
     if state.article in talk.served() and state.unknowns == 0:
         return then(calmed, answers.by_id(talk, state, state.article))
     return calmed
+
+
+def _repeated(talk: Talk, state: State) -> Turn:
+    """She asks to hear it again: the open question, the last answer, or the menu."""
+    if question := dialogue.open_question(talk, state):
+        return Turn(state, (talk.say(question.utter, state),), decision="flow", why=("repeats the question",))
+    if state.article in talk.served():
+        return answers.by_id(talk, state, state.article)
+    return Turn(state, (talk.say("utter_menu", state),), decision="flow", why=("nothing to repeat",))
 
 
 def _resumed(talk: Talk, state: State) -> Turn:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from bot.flows.conditions import Condition, Scalar
-from bot.flows.words import agrees, fold
+from bot.flows.words import agrees, fold, without_courtesy
 from bot.messages import Choice
 
 END = "END"
@@ -143,4 +143,8 @@ class Flows:
 
         More than one when the marks she left out would decide: “dung” is “dừng” (stop) or “đúng” (yes).
         """
-        return frozenset(intent for example, intent in self.phrases.get(fold(text), ()) if agrees(text, example))
+        for said in (text, without_courtesy(text)):
+            found = {intent for example, intent in self.phrases.get(fold(said), ()) if agrees(said, example)}
+            if found:
+                return frozenset(found)
+        return frozenset()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from bot.flows.conditions import Scalar, holds
 from bot.flows.deeds import DEEDS
@@ -44,7 +44,7 @@ class Walk:
     asks: Collect | None = None
     runs: str = ""
     lost: bool = False
-    trail: tuple[str, ...] = field(default=())
+    passed: tuple[str, ...] = ()  # `flow/step` of every step walked, for the trace
 
 
 def start(flows: Flows, name: str, slots: Slots, context: Mapping[str, Scalar]) -> Walk:
@@ -73,22 +73,24 @@ def _choose(branches: tuple[Branch, ...], slots: Slots, context: Mapping[str, Sc
 
 def _walk(flows: Flows, flow: Flow, step_id: str, slots: Slots, context: Mapping[str, Scalar]) -> Walk:
     did: list[Said | Done] = []
+    passed: list[str] = []
     known = dict(slots)
     for _ in range(MOST_STEPS):
         if step_id == END:
-            return Walk(flow.name, "", _ended(flows, flow, known), tuple(did))
+            return Walk(flow.name, "", _ended(flows, flow, known), tuple(did), passed=tuple(passed))
         step = flow.steps[step_id]
+        passed.append(f"{flow.name}/{step_id}")
         match step:
             case Collect(slot=slot, fresh=fresh):
                 if fresh or known.get(slot) is None:
                     known[slot] = None
-                    return Walk(flow.name, step_id, known, tuple(did), asks=step)
+                    return Walk(flow.name, step_id, known, tuple(did), asks=step, passed=tuple(passed))
             case Act(name=name) if name.startswith("utter_"):
                 did.append(Said(name, dict(known)))
             case Act(name=name) if name in DEEDS:
                 did.append(Done(name, dict(known)))
             case Act(name=name):
-                return Walk(flow.name, step_id, known, tuple(did), runs=name)
+                return Walk(flow.name, step_id, known, tuple(did), runs=name, passed=tuple(passed))
             case SetSlots(values=values):
                 known.update(values)
             case Link(flow=target):
@@ -99,7 +101,7 @@ def _walk(flows: Flows, flow: Flow, step_id: str, slots: Slots, context: Mapping
             case Noop():
                 pass
         step_id = _choose(step.next, known, context)
-    return Walk(flow.name, "", _ended(flows, flow, known), tuple(did), lost=True)
+    return Walk(flow.name, "", _ended(flows, flow, known), tuple(did), lost=True, passed=tuple(passed))
 
 
 def _ended(flows: Flows, flow: Flow, slots: Slots, to: str = "") -> Slots:

@@ -11,6 +11,8 @@ from rapidfuzz import fuzz
 
 _GAP = re.compile(r"[\W_]+")
 NEAR = 84.0
+_OPENING = frozenset({"da", "vang", "a", "u", "ok", "oi", "chi", "em", "cho"})
+_CLOSING = frozenset({"a", "nhe", "nha", "nhen", "di", "voi", "giup", "ho", "oi", "chi", "em", "minh", "osso", "shop"})
 
 
 def fold(text: str) -> str:
@@ -18,6 +20,16 @@ def fold(text: str) -> str:
     split = unicodedata.normalize("NFD", text.casefold().replace("đ", "d"))
     plain = "".join(letter for letter in split if not unicodedata.combining(letter))
     return _GAP.sub(" ", unicodedata.normalize("NFC", plain)).strip()
+
+
+def without_courtesy(text: str) -> str:
+    """The words without the small polite ones around them: “dạ, dừng giúp em ạ” → “dừng”."""
+    words = _GAP.sub(" ", text).split()
+    while len(words) > 1 and fold(words[0]) in _OPENING:
+        words = words[1:]
+    while len(words) > 1 and fold(words[-1]) in _CLOSING:
+        words = words[:-1]
+    return " ".join(words)
 
 
 def agrees(said: str, meant: str) -> bool:
