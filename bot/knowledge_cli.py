@@ -150,8 +150,8 @@ def review(tools: Tools, ids: tuple[str, ...], by: str) -> None:
         for article in chosen
         for refusal in governance.may_review(article, by=editor, acts=record.of(article.id), findings=found)
     )
-    _mark(tools, shelf, {article: Review("reviewed", by, tools.now().date().isoformat()) for article in chosen})
-    for article in chosen:
+    reviews = {article: Review("reviewed", by, tools.now().date().isoformat()) for article in chosen}
+    for article in _mark(tools, shelf, reviews):
         record.add(_act(tools, article, "reviewed", by))
         click.echo(f"{article.id} {article.hash}: {by} đã duyệt")
 
@@ -178,8 +178,8 @@ def publish(tools: Tools, ids: tuple[str, ...], by: str) -> None:
     reviews = {
         article: next(act for act in reversed(record.of(article.id)) if act.act == "reviewed") for article in chosen
     }
-    _mark(tools, shelf, {held: Review("published", act.by, act.on[:10]) for held, act in reviews.items()})
-    for article in chosen:
+    out = {held: Review("published", act.by, act.on[:10]) for held, act in reviews.items()}
+    for article in _mark(tools, shelf, out):
         record.add(_act(tools, article, "published", by))
         click.echo(f"{article.id} {article.hash}: đã đăng")
     if tools.train:
@@ -197,9 +197,7 @@ def withdraw(tools: Tools, ids: tuple[str, ...], by: str) -> None:
     shelf = _shelf(tools)
     record = _approvals(tools)
     _editor(tools, by)
-    chosen = _chosen(shelf, ids)
-    _mark(tools, shelf, {article: Review("draft") for article in chosen})
-    for article in chosen:
+    for article in _mark(tools, shelf, {article: Review("draft") for article in _chosen(shelf, ids)}):
         record.add(_act(tools, article, "withdrawn", by))
         click.echo(f"{article.id}: đã rút")
 
@@ -337,8 +335,8 @@ def _act(tools: Tools, article: Article, act: Act, by: str) -> Approval:
     return Approval(article.id, article.hash, act, by, on, write_article(article))
 
 
-def _mark(tools: Tools, shelf: Shelf, reviews: Mapping[Article, Review]) -> None:
-    """Writes the review blocks, all or none; the words stay as they are."""
+def _mark(tools: Tools, shelf: Shelf, reviews: Mapping[Article, Review]) -> list[Article]:
+    """Writes the review blocks, all or none, and gives the articles as they stand now; the words stay as they are."""
     files = {shelf.files[article.id]: replace(article, review=review) for article, review in reviews.items()}
     try:
         save_all(
@@ -347,6 +345,7 @@ def _mark(tools: Tools, shelf: Shelf, reviews: Mapping[Article, Review]) -> None
         )
     except (Refused, ContentError) as error:
         raise click.ClickException(str(error)) from error
+    return list(files.values())
 
 
 def _golden(root: Path, reader: trial.Reader) -> list[trial.Answered]:
