@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from bot import knowledge, texts
-from bot.actions import Inside, house, settle
+from bot.actions import Inside, Runner, house, settle
 from bot.engine import REQUIRED, Book, state_from_json, state_to_json, take_turn
 from bot.flows import load
 from bot.flows.words import fold
@@ -94,8 +94,8 @@ class PlainScreen:
         hits = [Danger(level, category, sign) for sign, level, category in SIGNS if sign in plain]
         return max(hits, key=lambda hit: LEVELS.index(hit.level), default=Danger())
 
-    def combine(self, history: Sequence[tuple[int, Level]], danger: Danger, at: int) -> Danger:
-        return combine(history, danger, at)
+    def combine(self, history: Sequence[tuple[int, str]], danger: Danger, at: int) -> Danger:
+        return combine(cast(Sequence[tuple[int, Level]], history), danger, at)
 
     def crisis_replies(self, danger: Danger, *, country: str, staffed: bool, opens: str) -> tuple[Reply, ...]:
         if danger.level == "CHECK":
@@ -129,11 +129,12 @@ class Chat:
     at: int = START
     turns: list[Turn] = field(default_factory=list)
     parts: Book = field(default_factory=book)
+    runner: Runner = field(default_factory=inside)
 
     def hears(self, heard: Heard) -> Turn:
         heard = replace(heard, at=self.at, first=not self.turns, world=self.world)
         turn = take_turn(self.parts, state_from_json(self.state), heard)
-        turn = settle(self.parts, turn, heard, inside())
+        turn = settle(self.parts, turn, heard, self.runner)
         self.state = state_to_json(turn.state)
         self.turns.append(turn)
         self.at += 20_000
@@ -159,6 +160,14 @@ class Chat:
 
     def change(self, world: Mapping[str, Any]) -> None:
         self.world = replace(self.world, **world)
+
+    def confirms(self, office: str) -> None:
+        """From now on the office's number and address are confirmed."""
+        offices = known().offices
+        sure = replace(offices[office], number="0225 000 000", show=True, address="1 Lê Lợi", show_address=True)
+        shelf = replace(known(), offices={**offices, office: sure})
+        self.parts = replace(self.parts, knowledge=shelf)
+        self.runner = Inside(house(shelf))
 
     @property
     def now(self) -> State:

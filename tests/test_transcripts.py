@@ -39,6 +39,8 @@ def run(name: str) -> Chat:
         match key:
             case "world":
                 chat.change(value)
+            case "confirms":
+                chat.confirms(str(value))
             case "wait":
                 chat.wait(float(value))
             case "you" | "tap" | "payload" | "sends":
