@@ -12,9 +12,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from bot.errors import ContentError
-from bot.messages import LEVELS, Category, Danger, Level
+from bot.messages import LEVELS, Category, Danger, Level, Reply
 from bot.nlu.normalise import Words as Lexicon
 from bot.nlu.words import read
+from bot.safety.crisis import Crisis
+from bot.safety.crisis import load as crisis_texts
 from bot.safety.signs import WINDOW, Chain, Modifier, Pattern, Sign, Signs, load
 from bot.safety.words import Words, stands_for, words
 
@@ -47,18 +49,31 @@ class Screen:
 
     signs: Signs
     lexicon: Lexicon
+    crisis: Crisis
     clock: Callable[[], float] = field(default=time.perf_counter, compare=False)
 
     @classmethod
     def load(cls, path: Path) -> Screen:
-        """Reads a knowledge folder (or its `danger.yml`). Raises ContentError with every fault."""
+        """Reads `danger.yml`, `crisis.yml` and `words.yml` of a folder (or beside a `danger.yml`).
+
+        Raises ContentError with every fault.
+        """
         folder = path if path.is_dir() else path.parent
         lexicon, faults = read(folder / "words.yml")
         signs, findings = load(folder / "danger.yml", lexicon)
-        errors = [f for f in (*faults, *findings) if f.severity == "error"]
-        if signs is None or errors:
+        crisis, faulty = crisis_texts(folder / "crisis.yml")
+        errors = [f for f in (*faults, *findings, *faulty) if f.severity == "error"]
+        if signs is None or crisis is None or errors:
             raise ContentError(errors)
-        return cls(signs, lexicon)
+        return cls(signs, lexicon, crisis)
+
+    def crisis_replies(self, danger: Danger, *, country: str, staffed: bool, opens: str) -> tuple[Reply, ...]:
+        """What to say at once. `country` is where she may be (`korea`, `taiwan`, …), `opens` when a person will be."""
+        return self.crisis.replies(danger, country=country, staffed=staffed, opens=opens)
+
+    def combine(self, history: Sequence[tuple[int, str]], danger: Danger, at: int) -> Danger:
+        """See `combine`."""
+        return combine(history, danger, at)
 
     def read(self, text: str) -> Danger:
         """What one text says about danger. Never raises; a fault or too much time gives CHECK."""
@@ -173,7 +188,7 @@ class Screen:
         return Hit(hit.sign, hit.pattern, hit.start, hit.end, hit.parts, level, tuple(why))
 
 
-def combine(history: Sequence[tuple[int, Level]], danger: Danger, at_ms: int) -> Danger:
+def combine(history: Sequence[tuple[int, str]], danger: Danger, at_ms: int) -> Danger:
     """The conversation's level: what was just read, in the light of recent (ms, level) turns, oldest first.
 
     RED is never lowered by later words within the time; a second AMBER is RED.

@@ -4,8 +4,8 @@ Pure but for reading the file. Every fault of the file is reported with its line
 
 A pattern is written as slots and words in order: `{husband} .. {beat} {me}`. Words side by side are one phrase; beside
 a slot up to two other words may stand between, up to five at `..`, ten at `...`, none at `+` (`~`: two, between words).
-`?` makes a slot or word optional, `{a|b|=word}` is any of them, `x|y` either word, `_` keeps a phrase together (`a|b_c`).
-`^` is the beginning of a clause, `$` its end.
+`?` makes a slot or word optional, `{a|b|=word}` is any of them, `x|y` either word, `_` keeps a phrase together
+(`a|b_c`), `^` is the beginning of a clause, `$` its end.
 Parts joined by `&` may come in any order, all within `window` words. Masks take no other words unless they say so.
 """
 
@@ -112,6 +112,7 @@ class Signs:
     reviews: tuple[Mapping[str, str], ...]
     alarms: tuple[str, ...]
     whole: frozenset[str]
+    leaned: frozenset[str]  # slots that only serve as cues or parts of others
 
 
 def load(path: Path, lexicon: Lexicon) -> tuple[Signs | None, list[Finding]]:
@@ -143,6 +144,7 @@ class _Reader:
         self.raw: dict[str, list[str]] = {}
         self.fills: dict[tuple[str, ...], list[str]] = {}
         self.made: set[str] = set()
+        self.leaned: set[str] = set()
 
     def fault(self, code: str, vi: str, en: str, *path: str | int) -> None:
         self.findings.append(Finding("error", self.doc.file, self.doc.line(*path), code, vi, en))
@@ -191,6 +193,7 @@ class _Reader:
             reviews=self.reviews(data.get("reviews") or []),
             alarms=tuple(a.lower() for a in self.texts(data.get("alarms") or [], "alarms")),
             whole=frozenset(self.texts(data.get("whole") or [], "whole")),
+            leaned=frozenset(self.leaned | {slot for needed in cues.values() for slot in needed}),
         )
 
     def shape(self, data: Mapping[str, Any]) -> bool:
@@ -242,6 +245,7 @@ class _Reader:
             if filler.startswith("{"):
                 other = filler.strip("{}")
                 if other in self.raw:
+                    self.leaned.add(other)
                     result.extend(self.fillers(other, (*trail, name)))
                 elif not trail:
                     self.fault("no-slot", f"không có nhóm “{other}”", f"no slot “{other}”", "slots", name, index)

@@ -1,0 +1,70 @@
+"""`osso safety`: look over the danger signs and crisis texts, and measure the screen on labelled messages.
+
+Prints figures and findings, and messages only from a file of labelled examples, never what a person wrote to us.
+"""
+
+from __future__ import annotations
+
+import datetime
+import json
+import time
+from pathlib import Path
+
+import click
+
+from bot.errors import ContentError
+from bot.safety import Screen
+from bot.safety import lint as lints
+from bot.safety import score as scores
+
+KNOWLEDGE = Path(__file__).resolve().parent.parent / "knowledge"
+EXAMPLES = Path(__file__).resolve().parent.parent / "tests" / "data" / "safety"
+FIGURES = {
+    "recall": "found (CHECK and up)",
+    "imminent": "found, imminent",
+    "imminent_red": "imminent as RED",
+    "category_right": "right category when found",
+    "false_alarms": "false alarms (AMBER and up)",
+    "check_on_harmless": "CHECK on harmless",
+}
+
+
+@click.group()
+def safety() -> None:
+    """Kiểm tra dấu hiệu nguy hiểm và lời trả lời lúc nguy. / Danger signs and crisis texts."""
+
+
+@safety.command()
+@click.option("--folder", type=click.Path(exists=True, file_okay=False, path_type=Path), default=KNOWLEDGE)
+def check(folder: Path) -> None:
+    """Soát danger.yml và crisis.yml; thoát 1 nếu có lỗi. / Lint; exits 1 on errors."""
+    found = lints.check(folder, time.perf_counter, today=datetime.datetime.now(datetime.UTC).date())
+    for finding in found:
+        click.echo(str(finding))
+    errors = sum(finding.severity == "error" for finding in found)
+    click.echo(f"{errors} lỗi / errors, {len(found) - errors} lưu ý / remarks")
+    raise SystemExit(1 if errors else 0)
+
+
+@safety.command()
+@click.option("--folder", type=click.Path(exists=True, file_okay=False, path_type=Path), default=KNOWLEDGE)
+@click.option("--examples", type=click.Path(exists=True, path_type=Path), default=EXAMPLES / "judge.tsv")
+@click.option("--json", "as_json", is_flag=True, help="Figures alone, as JSON.")
+@click.option("--missed", is_flag=True, help="Also print each example missed or falsely alarmed on.")
+def test(folder: Path, examples: Path, *, as_json: bool, missed: bool) -> None:
+    """Đo trên các câu có nhãn. / Recall by category, severity and style, and the false-alarm rate."""
+    try:
+        screen, cases = Screen.load(folder), scores.rows(examples)
+    except ContentError as error:
+        raise click.ClickException(str(error)) from error
+    result = scores.score(screen.read, cases)
+    if as_json:
+        click.echo(json.dumps(result.figures(), ensure_ascii=False, indent=1))
+        return
+    click.echo(f"{result.dangerous} dangerous, {result.harmless} harmless messages")
+    for name, title in FIGURES.items():
+        click.echo(f"{title:32} {getattr(result, name):6.1%}")
+    for cut, (good, of) in sorted(result.cases.items()):
+        click.echo(f"  {cut:30} {good:4} of {of:4}  {good / of:6.1%}")
+    for row, danger in (*result.missed, *result.alarmed) if missed else ():
+        click.echo(f"{row.level:5} read as {danger.level:5} {row.style:10} {row.text[:100]} {danger.why}")
