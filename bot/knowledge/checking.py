@@ -47,7 +47,7 @@ def judge(shelf: Shelf, *, rules: Style, today: date, before: Iterable[Finding] 
         document = shelf.documents[shelf.files[article.id]]
         found += _article(Bench(article, document, rules, known, today))
     found += _alike(shelf)
-    return sorted(dict.fromkeys(found), key=lambda finding: (finding.file, finding.line, finding.code))
+    return sorted(dict.fromkeys(found), key=_place)
 
 
 def check_article(raw: bytes, file: str, *, shelf: Shelf, rules: Style, today: date) -> list[Finding]:
@@ -68,7 +68,10 @@ def check_article(raw: bytes, file: str, *, shelf: Shelf, rules: Style, today: d
     if twin:
         vi, en = f"tên nút “{article.short}” đã dùng ở {twin.id}", f"“{article.short}” is already used by {twin.id}"
         dead.append(Finding("error", file, document.line("short"), "same-short", vi, en))
-    return [found for found in judge(changed, rules=rules, today=today, before=dead) if found.file == file]
+    known = numbers((*knowledge.referrals.values(), *knowledge.offices.values()))
+    found = [*findings, *dead, *_article(Bench(article, document, rules, known, today))]
+    found += [one for one in _alike(changed) if one.file == file]  # it stands last, so likeness is told on its lines
+    return sorted(dict.fromkeys(found), key=_place)
 
 
 def read_style(root: Path) -> tuple[Style, list[Finding]]:
@@ -274,6 +277,10 @@ def _one_word_apart(distinct: list[list[int]], places: list[tuple[str, str, At]]
                 seen.add((first, second))
                 if fuzz.ratio(key(places[first][0]), key(places[second][0])) >= NEAR:
                     yield first, second
+
+
+def _place(finding: Finding) -> tuple[str, int, str]:
+    return finding.file, finding.line, finding.code
 
 
 def _label(article: Article, at: At) -> str:
