@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import select, update
 
 from bot import log
 from bot.channels.zalo import Zalo, ZaloAccount
@@ -98,17 +98,13 @@ class Grants:
         with self._database.write() as connection:
             now = self._database.now(connection)
             seed = ring.index("seed", account.refresh_token)
-            query = select(TABLE).where(TABLE.c.channel == "zalo", TABLE.c.account == account.oa_id).with_for_update()
-            row = connection.execute(query).mappings().first()
             mine = (TABLE.c.channel == "zalo", TABLE.c.account == account.oa_id)
-            if row is None:
-                values = {"refresh_wrapped": ring.wrap(account.refresh_token.encode()), "seed_index": seed}
-                connection.execute(insert(TABLE).values(channel="zalo", account=account.oa_id, **values))
-                refresh, access, until, lost, busy = account.refresh_token, "", 0, None, 0
-            elif row["lost_at"] is not None and row["seed_index"] != seed:
+            planted = {"refresh_wrapped": ring.wrap(account.refresh_token.encode()), "seed_index": seed}
+            queries.plant_grant(connection, "zalo", account.oa_id, planted)
+            row = connection.execute(select(TABLE).where(*mine).with_for_update()).mappings().one()
+            if row["lost_at"] is not None and row["seed_index"] != seed:
                 # The operator authorised again and set a new first token.
-                values = {"refresh_wrapped": ring.wrap(account.refresh_token.encode()), "seed_index": seed}
-                connection.execute(update(TABLE).where(*mine).values(**values, lost_at=None, lost_code=""))
+                connection.execute(update(TABLE).where(*mine).values(**planted, lost_at=None, lost_code=""))
                 refresh, access, until, lost, busy = account.refresh_token, "", 0, None, row["lock_until"]
             else:
                 refresh = ring.unwrap(bytes(row["refresh_wrapped"])).decode()

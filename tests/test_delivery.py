@@ -308,7 +308,7 @@ def test_forgetting_destroys_everything_and_leaves_a_receipt(stage: Stage) -> No
     def think(state: object, heard: object) -> Turn:
         return Turn(state, (Reply("Đã xóa. Mã biên nhận: {receipt}"),), (Forget(),), "flow")  # type: ignore[arg-type]
 
-    stage.parrot.think = think  # type: ignore[method-assign,assignment]
+    stage.parrot.think = think  # type: ignore[method-assign]
     stage.write("xóa")
     sweep(stage.rim, lambda conversation_id, _rank: stage.worker.drain(conversation_id))
     assert stage.rows(f"SELECT wrapped_key, person_sealed, state_sealed FROM conversation WHERE id = {before}") == [
@@ -350,7 +350,7 @@ def test_choices_over_the_limit_become_words_and_one_request_each(stage: Stage) 
     def think(state: object, heard: object) -> Turn:
         return Turn(state, (Reply("Chị chọn ạ", many),), (), "clarify")  # type: ignore[arg-type]
 
-    stage.parrot.think = think  # type: ignore[method-assign,assignment]
+    stage.parrot.think = think  # type: ignore[method-assign]
     stage.write("menu", channel="zalo")
     assert set(statuses(stage)) == {"sent"}
     assert "Lựa chọn 8" in "".join(stage.platforms.texts) or "Lựa chọn 8" in str(stage.platforms.calls[-1].json)

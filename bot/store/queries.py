@@ -482,6 +482,13 @@ def rotate_wrapped(connection: Connection, rotate: Callable[[bytes], bytes]) -> 
             connection.execute(update(grant).where(*mine).values(**wrapped))
 
 
+def plant_grant(connection: Connection, channel: str, account: str, values: Mapping[str, Any]) -> None:
+    """Writes an account's first pair unless it has one."""
+    dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
+    statement = dialect.insert(grant).values(channel=channel, account=account, **values)
+    connection.execute(statement.on_conflict_do_nothing(index_elements=["channel", "account"]))
+
+
 def note_health(connection: Connection, channel: str, account: str, **values: Any) -> None:
     upsert(connection, health, {"channel": channel, "account": account}, values)
 
