@@ -24,11 +24,11 @@ class Texts:
         return self.catalogues.get(locale, {}).get(source) or source
 
 
-def load(directory: Path) -> Texts:
-    """Reads `<directory>/<locale>/LC_MESSAGES/osso.po` for every locale; fuzzy entries do not count."""
+def load(directory: Path, *, domain: str = DOMAIN) -> Texts:
+    """Reads `<directory>/<locale>/LC_MESSAGES/<domain>.po` for every locale; fuzzy entries do not count."""
     catalogues: dict[str, Mapping[str, str]] = {}
     for locale in LOCALES:
-        path = directory / locale / "LC_MESSAGES" / f"{DOMAIN}.po"
+        path = directory / locale / "LC_MESSAGES" / f"{domain}.po"
         if not path.exists():
             continue
         with path.open("rb") as file:
