@@ -21,13 +21,15 @@ from bot.safety.signs import WINDOW, Chain, Modifier, Pattern, Sign, Signs, load
 from bot.safety.words import Words, stands_for, words
 
 BUDGET = 0.05  # seconds; beyond it a text is CHECK, never NONE
-HEAD = 3_000  # characters read from each end of a flood
-SPANS = 80  # places kept per slot: a flood of one word must not cost more than a long letter
+LIMIT = 4 * BUDGET  # and beyond this the screen stops looking
+HEAD = 2_500  # characters read from each end of a flood
+SPANS = 800  # places kept per slot: a flood of one word must not cost more than a long letter
 CUE = 6  # words around an unmarked homograph in which its second cue must stand
 ESCALATE = 30 * 60 * 1000  # ms: two AMBER within this time are RED
 
 Span = tuple[int, int]
-Found = dict[str, list[Span]]
+Found = dict[str, list[Span]]  # slot -> where it is filled, in order
+Groups = dict[tuple[str, ...], list[Span]]  # the slots a phrase fills -> where such phrases stand
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +81,7 @@ class Screen:
         """What one text says about danger. Never raises; a fault or too much time gives CHECK."""
         began = self.clock()
         try:
-            danger = self._read(text, began + BUDGET)
+            danger = self._read(text, began + LIMIT)
         except Exception:  # a fault of ours must send her to a person, never to silence
             return Danger("CHECK", why=("screen failed",))
         if danger.level == "NONE" and self.clock() - began > BUDGET:
@@ -99,7 +101,7 @@ class Screen:
 
     def hits(self, said: Words, until: float = float("inf")) -> Iterator[Hit]:
         """Every pattern found, after masks and modifiers."""
-        found = self._masked(self._scan(said), said)
+        found = self._found(said)
         for sign in self.signs.signs:
             for pattern in sign.patterns:
                 if not pattern.needs <= found.keys():
@@ -113,29 +115,30 @@ class Screen:
                         continue
                     yield self._modified(Hit(sign, pattern, start, end, parts, sign.level), found, said)
 
-    def _masked(self, found: Found, said: Words) -> Found:
-        """What is left when harmless collocations hide their own words."""
-        hidden = set[int]()
+    def _found(self, said: Words) -> Found:
+        """Where each slot is filled, without what harmless collocations hide."""
+        groups = self._scan(said)
+        edges: Groups = {
+            ("^",): [(i, i) for i, stop in enumerate(said.stop) if stop],
+            ("$",): [(i + 1, i + 1) for i, stop in enumerate((*said.stop[1:], True)) if stop],
+        }
+        found = _merged(groups | edges)
+        hidden = bytearray(len(said.tokens))
         for mask in self.signs.masks:
             if mask.needs <= found.keys():
                 for start, end, _ in _matches(mask, found, WINDOW):
                     if not any(said.stop[start + 1 : end]):
-                        hidden.update(range(start, end))
-        if not hidden:
+                        hidden[start:end] = b"\1" * (end - start)
+        if not any(hidden):
             return found
-        kept = {
-            slot: [(s, e) for s, e in spans if not any(i in hidden for i in range(s, e))]
-            for slot, spans in found.items()
-        }
-        return {slot: spans for slot, spans in kept.items() if spans}
+        seen = {slots: [(s, e) for s, e in spans if not any(hidden[s:e])] for slots, spans in groups.items()}
+        return _merged({slots: spans for slots, spans in seen.items() if spans} | edges)
 
-    def _scan(self, said: Words) -> Found:
-        """Where each slot is filled. One pass over the text; an unmarked homograph needs its cue."""
-        found: Found = {}
+    def _scan(self, said: Words) -> Groups:
+        """Which phrases stand where, one pass over the text; an unmarked homograph needs its cue."""
+        groups: Groups = {}
         doubtful: list[tuple[tuple[str, ...], tuple[str, ...], Span]] = []
         size = len(said.tokens)
-        found["^"] = [(i, i) for i in range(size) if said.stop[i]]
-        found["$"] = [(i + 1, i + 1) for i in range(size) if i + 1 == size or said.stop[i + 1]]
         for start in range(size):
             node = self.signs.root.next.get(said.bare[start])
             at = start + 1
@@ -145,19 +148,15 @@ class Screen:
                     if assumed and phrase.cues is not None:
                         doubtful.append((phrase.slots, phrase.cues, (start, at)))
                     elif assumed is not None:
-                        for slot in phrase.slots:
-                            found.setdefault(slot, []).append((start, at))
+                        groups.setdefault(phrase.slots, []).append((start, at))
                 node = node.next.get(said.bare[at]) if at < size else None
                 at += 1
-        for slots, cues, (start, end) in doubtful:
-            if _near(found, cues, start, end, CUE):
-                for slot in slots:
-                    found.setdefault(slot, []).append((start, end))
-        for slot, spans in found.items():
-            spans.sort()
-            if len(spans) > SPANS:
-                found[slot] = spans[: SPANS // 2] + spans[-SPANS // 2 :]
-        return found
+        if doubtful:
+            sure = _merged(groups)
+            for slots, cues, (start, end) in doubtful:
+                if _near(sure, cues, start, end, CUE):
+                    groups.setdefault(slots, []).append((start, end))
+        return groups
 
     def _assumed(self, said: Words, phrase: Sequence[str], start: int) -> bool | None:
         """Whether the phrase stands here with marks left out; None when it does not stand here at all."""
@@ -237,6 +236,18 @@ def _chain(chain: Chain, found: Found) -> list[tuple[int, int, tuple[Span, ...]]
                 at += 1
         states = nexts
     return [(start, end, parts) for end, (start, parts) in states.items()]
+
+
+def _merged(groups: Groups) -> Found:
+    found: Found = {}
+    for slots, spans in groups.items():
+        for slot in slots:
+            found.setdefault(slot, []).extend(spans)
+    for slot, spans in found.items():
+        spans.sort()
+        if len(spans) > SPANS:
+            found[slot] = spans[: SPANS // 2] + spans[-SPANS // 2 :]
+    return found
 
 
 def _near(found: Found, slots: Sequence[str], start: int, end: int, window: int) -> bool:
