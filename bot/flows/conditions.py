@@ -196,3 +196,36 @@ def _operand(tokens: Tokens, at: int) -> tuple[Name | Literal, int]:
     if kind != "word" or not dot or space not in ("slots", "context") or not name or "." in name:
         raise ValueError(f"“{value}” is no slots.NAME, context.NAME, text, number, true, false or null")
     return Name(space, name), at + 1
+
+
+def text(condition: Condition) -> str:
+    """The condition in writing; `parse` gives the same condition back."""
+    match condition:
+        case Either(parts):
+            return " or ".join(_grouped(part, Either) for part in parts)
+        case Both(parts):
+            return " and ".join(_grouped(part, Either, Both) for part in parts)
+        case Not(inner):
+            return f"not {_grouped(inner, Either, Both)}"
+        case Truth(operand):
+            return _written(operand)
+        case Compare(op, left, right):
+            return f"{_written(left)} {op} {_written(right)}"
+
+
+def _grouped(part: Condition, *kinds: type) -> str:
+    return f"({text(part)})" if isinstance(part, kinds) else text(part)
+
+
+def _written(operand: Name | Literal) -> str:
+    match operand:
+        case Name(space, name):
+            return f"{space}.{name}"
+        case Literal(None):
+            return "null"
+        case Literal(bool() as value):
+            return str(value).lower()
+        case Literal(str() as value):
+            return f"'{value}'" if '"' in value else f'"{value}"'
+        case Literal(value):
+            return str(value)
