@@ -74,7 +74,7 @@ def _gate(
         queries.change_outbox(connection, outbox_id, next_at=health["pause_until"])
         return None
     if row["purpose"] in PROACTIVE:
-        later = _safe_time(safe_contact(held.key, conversation), now)
+        later = safe_time(safe_contact(held.key, conversation), now)
         if later is None:
             queries.change_outbox(connection, outbox_id, status="withheld", code="unsafe")
             return None
@@ -211,7 +211,7 @@ def _plain(reply: Reply) -> Reply:
     return Reply((reply.text + titles).strip() or reply.image)
 
 
-def _safe_time(safe: dict[str, str], now: int) -> int | None:
+def safe_time(safe: dict[str, str], now: int) -> int | None:
     """When a message she did not ask for may come (ms), None for never. Without a profile: 8 to 20 o'clock."""
     if safe.get("message") == "no" or safe.get("safe_now") == "no":
         return None
