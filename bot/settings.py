@@ -247,7 +247,9 @@ def _database(value: str, data_dir: Path, faults: list[str]) -> str:
 
 def _looks_default(value: str) -> bool:
     """Placeholder words and digits only (`change-me-please-123`), or too few different characters to be random."""
-    return (len(_DEFAULT_WORDS.sub("", value)) < 6 and not value.isdigit()) or len(set(value)) < 8
+    if re.fullmatch(r"[0-9a-fA-F]{16,}", value):
+        return len(set(value)) < 8
+    return len(set(_DEFAULT_WORDS.sub("", value))) < 6 or len(set(value)) < 8
 
 
 def _refuse_weak(settings: Settings, faults: list[str]) -> None:
