@@ -1,5 +1,5 @@
 """The web server: two apps behind one port. The public front (webhooks, health, metrics, simulator) knows nothing of
-staff; the desk is another app with another trust. Denied unless named here.
+staff; the desk under `/desk` is another app with another trust. Denied unless named here.
 """
 
 from __future__ import annotations
@@ -7,19 +7,25 @@ from __future__ import annotations
 import hmac
 import ipaddress
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from flask import Flask, Response, request
+from flask import Flask, Response, jsonify, request
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
+from werkzeug.middleware.dispatcher import DispatcherMiddleware
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from bot import log
+from bot import log, simulator
+from bot.actions import serve
 from bot.channels import Channel
 from bot.errors import Forged, Unreachable, Unreadable
 from bot.inbox import accept
 from bot.messages import Message
 from bot.store import migrate
 from bot.wiring import Parts, Wake
+from handoff.app import create_desk
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIApplication
 
 MOST_BYTES = 1_000_000
 PLAIN = "text/plain; charset=utf-8"
@@ -33,6 +39,11 @@ HEADERS = {
 }
 
 
+def create_server(parts: Parts, wake: Wake) -> WSGIApplication:
+    """Both apps, as one WSGI application."""
+    return DispatcherMiddleware(create_app(parts, wake), {"/desk": create_desk(parts, wake)})
+
+
 def create_app(parts: Parts, wake: Wake) -> Flask:
     """The public front. `wake` is called after each commit and may fail freely."""
     app = Flask("bot", static_folder=None, template_folder=None)
@@ -42,6 +53,10 @@ def create_app(parts: Parts, wake: Wake) -> Flask:
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[method-assign]
     _webhooks(app, parts, wake)
     _health(app, parts)
+    if parts.settings.action_token:
+        _rasa(app, parts)
+    if parts.settings.simulator:
+        app.register_blueprint(simulator.blueprint(parts, wake))
 
     @app.after_request
     def _headers(response: Response) -> Response:
@@ -173,10 +188,24 @@ def _health(app: Flask, parts: Parts) -> None:
         return Response(parts.meter.text(), mimetype=PLAIN)
 
 
+def _rasa(app: Flask, parts: Parts) -> None:
+    @app.post("/rasa/webhook")
+    def actions() -> tuple[Response, int] | Response:
+        """Our actions for a Rasa server; off unless OSSO_ACTION_TOKEN is set."""
+        if not _bearer(parts.settings.action_token):
+            return Response("", 401)
+        status, body = serve(parts.library.matcher.inside, request.get_json(silent=True))
+        return jsonify(body), status
+
+
+def _bearer(token: str) -> bool:
+    given = request.headers.get("Authorization", "")
+    return hmac.compare_digest(given.encode(), f"Bearer {token}".encode())
+
+
 def _may_scrape(token: str) -> bool:
     if token:
-        given = request.headers.get("Authorization", "")
-        return hmac.compare_digest(given.encode(), f"Bearer {token}".encode())
+        return _bearer(token)
     try:
         return ipaddress.ip_address(request.remote_addr or "").is_loopback
     except ValueError:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from bot.actions import Runner, settle
+from bot.actions import Inside, Runner, settle
 from bot.channels import Channel
 from bot.engine import Book, take_turn
 from bot.messages import Answer, Call, Heard, State, Turn
@@ -16,10 +16,11 @@ from bot.store.database import Database
 
 @dataclass(frozen=True, slots=True)
 class Mind:
-    """What thinks: the loaded book, and the runner of the actions a turn asks for."""
+    """What thinks: the loaded book, and the runner of the actions a turn asks for; `inside` holds our own actions."""
 
     book: Book
     runner: Runner
+    inside: Inside
 
     def think(self, state: State, heard: Heard) -> Turn:
         """One turn, its actions included. Never raises on her words."""

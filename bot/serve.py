@@ -8,16 +8,18 @@ import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from apscheduler.schedulers.background import BackgroundScheduler
-from flask import Flask
 from gunicorn.app.base import BaseApplication
 
 from bot import clock, log, settings, wiring
-from bot.app import create_app
+from bot.app import create_server
 from bot.settings import Settings
 from bot.wiring import Hands, Parts
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIApplication
 
 GRACE_S = 2
 THREADS = 48  # most of them wait: for the database, or with an open desk
@@ -65,7 +67,9 @@ def start(parts: Parts, *, works: bool, ticks: bool) -> Running:
 class Server(BaseApplication):  # type: ignore[misc]
     """gunicorn with one process and many threads, started from Python."""
 
-    def __init__(self, config: Settings, make: Callable[[], tuple[Flask, Running]], *, processes: int = 1) -> None:
+    def __init__(
+        self, config: Settings, make: Callable[[], tuple[WSGIApplication, Running]], *, processes: int = 1
+    ) -> None:
         self._settings = config
         self._make = make
         self._processes = processes
@@ -92,7 +96,7 @@ class Server(BaseApplication):  # type: ignore[misc]
             if name in self.cfg.settings:
                 self.cfg.set(name, value)
 
-    def load(self) -> Flask:
+    def load(self) -> WSGIApplication:
         app, self._running = self._make()
         return app
 
@@ -101,15 +105,15 @@ class Server(BaseApplication):  # type: ignore[misc]
             self._running.stop()
 
 
-def application(config: Settings, *, works: bool, ticks: bool) -> tuple[Flask, Running]:
+def application(config: Settings, *, works: bool, ticks: bool) -> tuple[WSGIApplication, Running]:
     """The web app of this process together with its threads."""
     parts = wiring.build(config)
     running = start(parts, works=works, ticks=ticks)
     wiring.watch(parts)
-    return create_app(parts, running.hands.wake), running
+    return create_server(parts, running.hands.wake), running
 
 
-def web() -> Flask:
+def web() -> WSGIApplication:
     """For `gunicorn "bot.serve:web()"`: answers webhooks and staff, and leaves hearing to the worker process."""
     config = read_settings()
     log.setup(config.log_level)

@@ -96,7 +96,7 @@ def open_library(settings: Settings) -> Library[Mind]:
             ),
             texts=catalogues,
         )
-        return Mind(book, runner)
+        return Mind(book, runner, inside)
 
     return Library(settings.knowledge_dir, train, now=lambda: datetime.datetime.now(ZONE))
 
