@@ -30,6 +30,7 @@ from bot.messages import Finding
 
 WINNERS = "winners.tsv"  # who answered what when something was last published
 GOLDEN = "golden.tsv"
+VERIFIED = 90  # days after which a number people are told should be called again
 VIETNAM = timezone(timedelta(hours=7))
 
 
@@ -206,7 +207,7 @@ def withdraw(tools: Tools, ids: tuple[str, ...], by: str) -> None:
 @click.option("--days", default=60, show_default=True, help="Trong bao nhiêu ngày tới.")
 @click.pass_obj
 def stale(tools: Tools, days: int) -> None:
-    """Bài đã hết hạn (tự rút) và sắp hết hạn, bài đăng có chữ đã đổi."""
+    """Bài đã hết hạn (tự rút) và sắp hết hạn, bài đăng có chữ đã đổi, số điện thoại lâu chưa kiểm chứng lại."""
     shelf = _shelf(tools)
     today = tools.now().date()
     out = governance.approved(tools.approvals().all()) if tools.approvals else None
@@ -217,6 +218,9 @@ def stale(tools: Tools, days: int) -> None:
             click.echo(f"{article.valid_until}  {article.id}: sắp hết hạn")
         if article.status == "published" and out is not None and (article.id, article.hash) not in out:
             click.echo(f"{article.valid_until}  {article.id}: chữ đã đổi sau khi đăng, cần duyệt lại")
+    for contact in (*shelf.knowledge.referrals.values(), *shelf.knowledge.offices.values()):
+        if contact.stale(today, days=VERIFIED):
+            click.echo(f"{contact.verified_on or 'chưa rõ':10}  {contact.id}: số {contact.number} cần kiểm chứng lại")
 
 
 @kb.command()

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import unicodedata
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
@@ -52,6 +53,16 @@ def test_unverified_contacts_are_kept_and_never_printed(root: Path) -> None:
     assert knowledge.referrals["vn-hidden"].printed == ""
     assert knowledge.offices["osso-mot"].printed_address == ""
     assert knowledge.offices["osso-mot"].address
+
+
+@pytest.mark.parametrize(
+    ("verified_on", "stale"),
+    [("2026-11-01", False), ("2026-11", False), ("2026-08-26", True), ("2025", True), ("", True)],
+)
+def test_a_printed_number_grows_stale(root: Path, verified_on: str, stale: bool) -> None:
+    number = replace(load(root).referrals["vn-113"], verified_on=verified_on)
+    assert number.stale(TODAY, days=90) is stale
+    assert not replace(number, show=False).stale(TODAY, days=90), "nobody is told it"
 
 
 @pytest.mark.parametrize("name", ["Hậu Giang", "sóc trăng", "can-tho", "Thành phố Cần Thơ", "Tây Đô", "CT"])

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date, timedelta
 from typing import Any
 
 from bot.knowledge.articles import ID
@@ -52,6 +53,13 @@ class Contact:
         country = COUNTRY_NAMES[self.country]
         return f"{self.number} ({country})" if country else self.number
 
+    def stale(self, today: date, *, days: int) -> bool:
+        """Whether a printed number was last verified longer ago than that, or nobody knows when."""
+        if not self.printed:
+            return False
+        year, month, day = [*map(int, self.verified_on.split("-") if self.verified_on else ()), 1, 1, 1][:3]
+        return not self.verified_on or today - date(year, month, min(day, 28)) > timedelta(days=days)
+
     @property
     def printed_address(self) -> str:
         """The address, or nothing while nobody has confirmed it."""
@@ -94,7 +102,9 @@ _CONTACT = {
     "languages": Field(_LIST, "ngôn ngữ"),
     "when_to_use": Field(_LINE, "khi nào thì gọi", required=True),
     "status": Field(Text(40), "nguồn chắc đến đâu", required=True),
-    "verified_on": Field(Text(10, r"\d{4}(-\d{2}(-\d{2})?)?", "2025-09-19"), "ngày của nguồn"),
+    "verified_on": Field(
+        Text(10, r"20\d\d(-(0[1-9]|1[0-2])(-(0[1-9]|[12]\d|3[01]))?)?", "2025-09-19"), "ngày của nguồn"
+    ),
     "source": Field(_LINE, "nguồn"),
     "show": Field(Flag(), "true chỉ khi số đã được kiểm chứng", required=True),
     "note": Field(_LINE, "ghi chú cho cán bộ"),
