@@ -54,6 +54,8 @@ APOLOGY = (
     "Dạ, OSSO vừa gặp trục trặc, tin của chị đã được lưu lại an toàn. "
     "Sẽ có người đọc và trả lời chị. Chị không cần nhắn lại đâu ạ."
 )
+FORGOTTEN = "Dạ, OSSO đã xóa hết thông tin của chị theo yêu cầu. Mã biên nhận: {receipt}."
+CONTACT_KEPT = "Dạ, OSSO đã nhận thông tin liên hệ của chị và giữ kín ạ. Chị muốn nói chuyện với tư vấn viên không ạ?"
 
 
 class LeaseLost(Exception):
@@ -86,6 +88,13 @@ def hear_next(rim: Rim, held: Holding) -> bool:
     if row is None or not rows or rows[0]["next_at"] > now:
         return False
     bodies = [held.key.open(one["body_sealed"], "inbox", one["uuid"], "body") for one in rows]
+    if rows[0]["kind"] == "consent" and bodies[0]["consent"] != "follow":
+        with rim.database.write() as connection:
+            fresh = queries.renew(connection, held.id, held.fence, rim.database.now(connection))
+            if fresh is None:
+                raise LeaseLost
+            _Write(rim, connection, held, fresh, now).consent(rows[0], bodies[0])
+        return True
     thought = _thought(rows, bodies, rim.gather_ms, now)
     if isinstance(thought, int):
         with rim.database.write() as connection:
@@ -166,9 +175,7 @@ def _thought(rows: Sequence[RowMapping], bodies: Sequence[dict[str, Any]], gathe
 def _payload(row: RowMapping, body: dict[str, Any]) -> str:
     match row["kind"]:
         case "consent":
-            return {"follow": "start", "withdraw": "forget:platform"}.get(body["consent"], f"consent:{body['consent']}")
-        case "timer":
-            return str(body.get("payload", ""))
+            return "menu"  # following is the first hello
         case _:
             return str(body.get("payload", ""))
 
@@ -225,6 +232,25 @@ class _Write:
             self._effect(effect, heard, ids[0], entry_id)
         if any(isinstance(effect, Forget) for effect in turn.effects):
             self._forget(turn)
+
+    def consent(self, row: RowMapping, body: dict[str, Any]) -> None:
+        """What a platform says about her will: details she shared, messages she no longer wants, a demand to forget."""
+        connection, mine, now = self.connection, self.held.id, self.now
+        queries.change_inbox(connection, [row["id"]], done_at=now)
+        match body["consent"]:
+            case "withdraw":
+                forget(self.rim, connection, self.held, self.row, (Reply(FORGOTTEN),), now)
+            case "profile":
+                fields = {name: value for name, value in body.get("fields", [])}
+                sealed = self.held.key.seal(fields, "conversation", self.held.uuid, "profile")
+                queries.change_conversation(connection, mine, profile_sealed=sealed, heard_at=row["received_at"])
+                if self.row["owner"] == "bot":
+                    self.say(Reply(CONTACT_KEPT, (Choice("Gặp tư vấn viên", "/person"),)), purpose="reply")
+            case "unfollow" | "optout":
+                key = {"conversation_id": mine, "topic": "*"}
+                queries.upsert(connection, queries.subscription, key, {"on": False, "at": now})
+            case _:
+                pass  # an opt-in opens nothing that she did not ask for in the chat
 
     def say(self, reply: Reply, *, purpose: str, turn: Turn | None = None, why: bool = False) -> None:
         """One entry of the transcript and as many outbox rows as the channel needs for it."""
@@ -372,7 +398,7 @@ class _Write:
             f"– Cách liên lạc an toàn: {'đã lưu' if self.row['safe_sealed'] else 'chưa có'}.",
             "Tất cả được khóa mã, chỉ người hỗ trợ chị đọc được. Chị muốn xóa thì nhắn “xóa dữ liệu của tôi”.",
         ]
-        choices = (Choice("Xóa dữ liệu", "flow:delete_data"), Choice("Menu", "menu"))
+        choices = (Choice("Xóa dữ liệu", "/delete_data"), Choice("Menu", "/menu"))
         self.say(Reply("\n".join(lines), choices), purpose="reply")
 
     def _slots(self) -> dict[str, Any]:

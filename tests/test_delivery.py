@@ -260,7 +260,29 @@ def test_a_delivery_receipt_marks_the_message(stage: Stage) -> None:
 
 def test_following_starts_the_conversation(stage: Stage) -> None:
     stage.hear(Consent("c1", address(channel="zalo"), stage.now, "follow"))
-    assert stage.platforms.texts == ["1: [start]"]
+    assert stage.platforms.texts == ["1: [menu]"]
+
+
+def test_a_demand_to_forget_from_the_platform_is_done_at_once(stage: Stage) -> None:
+    stage.write("bí mật", channel="zalo")
+    stage.hear(Consent("c2", address(channel="zalo"), stage.now, "withdraw"))
+    sweep(stage.rim, lambda conversation_id, _rank: stage.worker.drain(conversation_id))
+    assert stage.rows("SELECT count(*) FROM tombstone")[0][0] == 1
+    assert stage.rows("SELECT count(*) FROM entry")[0][0] == 0
+    assert "Mã biên nhận" in stage.platforms.texts[-1]
+
+
+def test_shared_contact_details_are_kept_sealed(stage: Stage) -> None:
+    fields = (("name", "Trần Thị Kín"), ("phone", "0912345678"))
+    stage.hear(Consent("c3", address(channel="zalo"), stage.now, "profile", fields))
+    assert stage.rows("SELECT profile_sealed IS NOT NULL FROM conversation")[0][0]
+    assert b"0912345678" not in dump(stage.database)
+
+
+def test_unfollowing_ends_campaigns_without_a_word(stage: Stage) -> None:
+    stage.hear(Consent("c4", address(channel="zalo"), stage.now, "unfollow"))
+    assert stage.platforms.calls == []
+    assert [tuple(row) for row in stage.rows('SELECT topic, "on" FROM subscription')] == [("*", False)]
 
 
 def test_a_timer_fires_once_unless_she_spoke(stage: Stage) -> None:
