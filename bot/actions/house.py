@@ -26,7 +26,7 @@ Events = list[dict[str, Any]]
 Domain = dict[str, Any]
 REGIONS = ("VN", "KR", "TW", "CN", "JP")
 AHEAD = 7  # days in which a holiday is worth a word
-_CLOCK = re.compile(r"(\d{1,2})(?:\s*(?:h|g|gio|:)\s*(\d{2})?)?(?:\s*(sang|trua|chieu|toi|dem|am|pm))?")
+_CLOCK = re.compile(r"(\d{1,2})(?:\s*(?:gio|h|g)\s*(\d{2})?)?(?:\s*(sang|trua|chieu|toi|dem|am|pm))?")
 _PARTS = {"sang": "6-11", "trua": "11-14", "chieu": "14-18", "toi": "18-22", "dem": "21-23", "ca ngay": "7-22"}
 
 
@@ -133,7 +133,7 @@ def check_phone(text: str, now: datetime) -> str | None:
 
 def check_hours(text: str, now: datetime) -> str | None:
     """Safe hours as `18-21`: from “6 giờ tối đến 9h”, “buổi sáng”, “sau 20h”, “18-21”; None when not understood."""
-    said = fold(text.replace("-", " den "))
+    said = fold(text.replace("-", " den ").replace(":", "h"))
     clock = [_hour(match) for match in _CLOCK.finditer(said)]
     hours = [hour for hour in clock if hour is not None]
     part = next((value for word, value in _PARTS.items() if word in said), None)
