@@ -68,3 +68,17 @@ def test(folder: Path, examples: Path, *, as_json: bool, missed: bool) -> None:
         click.echo(f"  {cut:30} {good:4} of {of:4}  {good / of:6.1%}")
     for row, danger in (*result.missed, *result.alarmed) if missed else ():
         click.echo(f"{row.level:5} read as {danger.level:5} {row.style:10} {row.text[:100]} {danger.why}")
+
+
+@safety.command()
+@click.option("--folder", type=click.Path(exists=True, file_okay=False, path_type=Path), default=KNOWLEDGE)
+@click.option("--examples", type=click.Path(exists=True, path_type=Path), default=EXAMPLES / "rules.tsv")
+def train(folder: Path, examples: Path) -> None:
+    """Học lại bộ phân loại từ các câu có nhãn. / Train and freeze the classifier again."""
+    from bot.nlu.words import load  # noqa: PLC0415 - scikit-learn is loaded for this command only
+    from bot.safety import training  # noqa: PLC0415
+
+    pairs = training.examples(scores.rows(examples), folder)
+    table = training.train(pairs, load(folder / "words.yml"))
+    training.freeze(table, folder / "danger.bin", count=len(pairs))
+    click.echo(f"{len(pairs)} examples, {table.nbytes / 1e6:.1f} MB")

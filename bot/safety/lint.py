@@ -12,7 +12,7 @@ from pathlib import Path
 
 from bot.messages import Finding, Severity
 from bot.nlu.words import read
-from bot.safety import crisis
+from bot.safety import classify, crisis
 from bot.safety.screen import BUDGET, Screen
 from bot.safety.signs import Pattern, Signs, load
 from bot.safety.words import words
@@ -25,10 +25,11 @@ def check(folder: Path, clock: Callable[[], float], *, today: datetime.date) -> 
     lexicon, findings = read(folder / "words.yml")
     signs, faults = load(folder / "danger.yml", lexicon)
     texts, faulty = crisis.load(folder / "crisis.yml")
-    findings = [*findings, *faults, *faulty]
-    if signs is None or texts is None:
+    classifier, broken = classify.load(folder / "danger.bin")
+    findings = [*findings, *faults, *faulty, *broken]
+    if signs is None or texts is None or classifier is None:
         return findings
-    screen = Screen(signs, lexicon, texts)
+    screen = Screen(signs, lexicon, texts, classifier)
     return [
         *findings,
         *overlapping(signs),

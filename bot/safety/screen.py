@@ -15,6 +15,8 @@ from bot.errors import ContentError
 from bot.messages import LEVELS, Category, Danger, Level, Reply
 from bot.nlu.normalise import Words as Lexicon
 from bot.nlu.words import read
+from bot.safety.classify import Classifier
+from bot.safety.classify import load as weights
 from bot.safety.crisis import Crisis
 from bot.safety.crisis import load as crisis_texts
 from bot.safety.signs import WINDOW, Chain, Modifier, Pattern, Sign, Signs, load
@@ -25,6 +27,7 @@ LIMIT = 4 * BUDGET  # and beyond this the screen stops looking
 HEAD = 2_500  # characters read from each end of a flood
 SPANS = 800  # places kept per slot: a flood of one word must not cost more than a long letter
 CUE = 6  # words around an unmarked homograph in which its second cue must stand
+CALM = ("media", "study", "paperdeath")  # slots that tell of a film, a lesson, papers after a death
 ESCALATE = 30 * 60 * 1000  # ms: two AMBER within this time are RED
 
 Span = tuple[int, int]
@@ -47,12 +50,13 @@ class Hit:
 
 @dataclass(frozen=True, slots=True)
 class Screen:
-    """Everything the screen knows, loaded once. `clock` is a stopwatch in seconds."""
+    """Everything the screen knows, loaded once. `clock` is a stopwatch in seconds, of our own work only by default."""
 
     signs: Signs
     lexicon: Lexicon
     crisis: Crisis
-    clock: Callable[[], float] = field(default=time.perf_counter, compare=False)
+    classifier: Classifier
+    clock: Callable[[], float] = field(default=time.thread_time, compare=False)
 
     @classmethod
     def load(cls, path: Path) -> Screen:
@@ -64,10 +68,11 @@ class Screen:
         lexicon, faults = read(folder / "words.yml")
         signs, findings = load(folder / "danger.yml", lexicon)
         crisis, faulty = crisis_texts(folder / "crisis.yml")
-        errors = [f for f in (*faults, *findings, *faulty) if f.severity == "error"]
-        if signs is None or crisis is None or errors:
+        classifier, broken = weights(folder / "danger.bin")
+        errors = [f for f in (*faults, *findings, *faulty, *broken) if f.severity == "error"]
+        if signs is None or crisis is None or classifier is None or errors:
             raise ContentError(errors)
-        return cls(signs, lexicon, crisis)
+        return cls(signs, lexicon, crisis, classifier)
 
     def crisis_replies(self, danger: Danger, *, country: str, staffed: bool, opens: str) -> tuple[Reply, ...]:
         """What to say at once. `country` is where she may be (`korea`, `taiwan`, …), `opens` when a person will be."""
@@ -93,15 +98,33 @@ class Screen:
         if len(text) > 2 * HEAD:
             text, middle = text[:HEAD] + "\n" + text[-HEAD:], text[HEAD:-HEAD][:1_000_000].lower()
         said = words(text, self.lexicon)
-        hits = _denied(list(self.hits(said, until)))
+        found, hidden = self._found(said)
+        hits = _denied(list(self._hits(said, found, until)))
         danger = _verdict(hits, said)
+        if danger.level in ("NONE", "CHECK") and self.clock() < until:
+            danger = self._second(danger, hits, _without(said, hidden), found)
         if middle and danger.level == "NONE" and any(alarm in middle for alarm in self.signs.alarms):
             return Danger("CHECK", why=("long text with an alarming word",))
         return danger
 
-    def hits(self, said: Words, until: float = float("inf")) -> Iterator[Hit]:
-        """Every pattern found, after masks and modifiers."""
-        found = self._found(said)
+    def hits(self, said: Words) -> Iterator[Hit]:
+        """Every pattern found, after masks and modifiers: for lints and for explaining."""
+        return self._hits(said, self._found(said)[0], float("inf"))
+
+    def _second(self, danger: Danger, hits: Sequence[Hit], said: Words, found: Found) -> Danger:
+        """The classifier's opinion, for what no pattern says. It is not asked about words in a film or a textbook, nor
+        about what she denies, and it never says RED."""
+        opinion = self.classifier.read(said)
+        calm = any(slot in found for slot in CALM) or any(hit.why for hit in hits)
+        if opinion.chance < (self.classifier.amber if calm else self.classifier.check):
+            return danger
+        level: Level = "AMBER" if opinion.chance >= self.classifier.amber and not calm else "CHECK"
+        if LEVELS.index(level) <= LEVELS.index(danger.level):
+            return danger
+        category = danger.category or opinion.category
+        return Danger(level, category, said.span(opinion.start, opinion.end), (*danger.why, "classifier"))
+
+    def _hits(self, said: Words, found: Found, until: float) -> Iterator[Hit]:
         for sign in self.signs.signs:
             for pattern in sign.patterns:
                 if not pattern.needs <= found.keys():
@@ -115,8 +138,8 @@ class Screen:
                         continue
                     yield self._modified(Hit(sign, pattern, start, end, parts, sign.level), found, said)
 
-    def _found(self, said: Words) -> Found:
-        """Where each slot is filled, without what harmless collocations hide."""
+    def _found(self, said: Words) -> tuple[Found, bytearray]:
+        """Where each slot is filled, without what harmless collocations hide; and which words those hide."""
         groups = self._scan(said)
         edges: Groups = {
             ("^",): [(i, i) for i, stop in enumerate(said.stop) if stop],
@@ -130,9 +153,9 @@ class Screen:
                     if not any(said.stop[start + 1 : end]):
                         hidden[start:end] = b"\1" * (end - start)
         if not any(hidden):
-            return found
+            return found, hidden
         seen = {slots: [(s, e) for s, e in spans if not any(hidden[s:e])] for slots, spans in groups.items()}
-        return _merged({slots: spans for slots, spans in seen.items() if spans} | edges)
+        return _merged({slots: spans for slots, spans in seen.items() if spans} | edges), hidden
 
     def _scan(self, said: Words) -> Groups:
         """Which phrases stand where, one pass over the text; an unmarked homograph needs its cue."""
@@ -236,6 +259,14 @@ def _chain(chain: Chain, found: Found) -> list[tuple[int, int, tuple[Span, ...]]
                 at += 1
         states = nexts
     return [(start, end, parts) for end, (start, parts) in states.items()]
+
+
+def _without(said: Words, hidden: bytearray) -> Words:
+    """The text without its hidden words."""
+    if not any(hidden):
+        return said
+    keep = [i for i, out in enumerate(hidden) if not out]
+    return Words(*(tuple(row[i] for i in keep) for row in (said.tokens, said.bare, said.loose, said.stop)))  # type: ignore[arg-type]
 
 
 def _merged(groups: Groups) -> Found:

@@ -1,0 +1,104 @@
+"""A small second opinion: a linear classifier over hashed words and letters, for what no pattern says.
+
+Pure but for reading the weights; numpy only. `bot.safety.training` trains it on messages written for this project, and
+alone it says CHECK or AMBER, never RED.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+from zlib import crc32
+
+import numpy as np
+import numpy.typing as npt
+
+from bot.messages import Category, Finding
+from bot.safety.words import Words
+
+BITS = 15
+SIZE = 1 << BITS
+CATEGORIES: tuple[Category, ...] = (
+    "suicide", "ipv", "trafficking", "child_abuse", "sexual_violence", "threat", "runaway", "medical",
+)  # fmt: skip
+WINDOW, STEP = (
+    40,
+    20,
+)  # words: a long letter is read in overlapping windows, so that one line in the middle still counts
+
+
+@dataclass(frozen=True, slots=True)
+class Opinion:
+    """`chance` that the text speaks of danger, 0..1, and of which kind."""
+
+    chance: float
+    category: Category
+    start: int = 0
+    end: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Classifier:
+    """`weights[f, 0]` speaks for danger, `weights[f, 1 + k]` for category k; `bias` likewise. `check`/`amber`: the
+    chances from which a text is CHECK or AMBER."""
+
+    weights: npt.NDArray[np.float32]
+    bias: npt.NDArray[np.float32]
+    check: float
+    amber: float
+
+    def read(self, said: Words) -> Opinion:
+        """The most alarming window of a text. A text without words has no chance of danger."""
+        best = Opinion(0.0, "")
+        for start in range(0, max(1, len(said.tokens) - STEP), STEP):
+            end = min(len(said.tokens), start + WINDOW)
+            found = features(said.tokens[start:end], said.bare[start:end])
+            if not len(found):
+                continue
+            scores = self.weights[found].sum(axis=0) / np.sqrt(len(found)) + self.bias
+            chance = float(1 / (1 + np.exp(-np.clip(scores[0], -30, 30))))
+            if chance > best.chance:
+                best = Opinion(chance, CATEGORIES[int(scores[1:].argmax())], start, end)
+        return best
+
+
+def features(tokens: tuple[str, ...], bare: tuple[str, ...]) -> npt.NDArray[np.int64]:
+    """Hashed features of a window, each once: words and pairs with and without marks, runs of 3 to 5 bare letters."""
+    return np.fromiter({crc32(f.encode()) & (SIZE - 1) for f in _named(tokens, bare)}, dtype=np.int64)
+
+
+def _named(tokens: tuple[str, ...], bare: tuple[str, ...]) -> Iterator[str]:
+    for kind, row in (("m", tokens), ("p", bare)):
+        yield from (f"{kind}{word}" for word in row)
+        yield from (f"{kind}{a} {b}" for a, b in pairwise(row))
+    yield from (f"s{a} _ {c}" for a, c in zip(bare, bare[2:], strict=False))
+    text = f" {' '.join(bare)} "
+    for size in (3, 4, 5):
+        yield from (text[i : i + size] for i in range(len(text) - size + 1))
+
+
+def load(path: Path) -> tuple[Classifier | None, list[Finding]]:
+    """Reads frozen weights; they must be the ones whose hash stands beside them (`<name>.json`)."""
+    try:
+        raw = path.read_bytes()
+        label: dict[str, Any] = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None, [_fault(path, "không đọc được bộ phân loại", "the classifier or its label cannot be read")]
+    if hashlib.sha256(raw).hexdigest() != label.get("sha256"):
+        return None, [
+            _fault(path, "bộ phân loại không đúng mã đã ghi", "the classifier is not the one that was frozen")
+        ]
+    table = np.frombuffer(raw, dtype="<f2").astype(np.float32)
+    if table.size != (SIZE + 1) * (1 + len(CATEGORIES)):
+        return None, [_fault(path, "bộ phân loại sai cỡ", "the classifier has the wrong size")]
+    table = table.reshape(SIZE + 1, 1 + len(CATEGORIES))
+    return Classifier(table[:-1], table[-1], float(label["check"]), float(label["amber"])), []
+
+
+def _fault(path: Path, vi: str, en: str) -> Finding:
+    return Finding("error", path.name, 1, "classifier", vi, f"{en}: run `osso safety train`")

@@ -1,0 +1,88 @@
+"""Training the screen's second opinion, on messages written for this project only: `osso safety train`.
+
+The one room of the screen that uses scikit-learn, and only while training; serving never imports it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import unicodedata
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from bot.messages import Category
+from bot.nlu.normalise import Words as Lexicon
+from bot.nlu.syllable import strip
+from bot.safety.classify import CATEGORIES, SIZE, features
+from bot.safety.score import Row
+from bot.safety.words import words
+from bot.yamlfile import read
+
+CHECK, AMBER = 0.4, 0.93  # chances from which a text is CHECK or AMBER, chosen on the `rules` part
+STRENGTH, CARE = 30.0, 2.0  # inverse regularisation; how much more a missed danger weighs than a false alarm
+# articles whose questions are themselves told in danger, by kind; and those that speak of it without being it
+DANGEROUS: dict[str, Category] = {
+    "emg-khong-muon-song": "suicide",
+    "emg-dang-bi-danh-bi-nhot": "ipv",
+    "emg-nghi-bi-mua-ban": "trafficking",
+    "chi-nghi-con-bi-xam-hai": "child_abuse",
+}
+DOUBTFUL = ("emg", "leg-bao-luc", "leg-nan-nhan", "leg-tu-tro", "leg-cam-tiep", "leg-moi-gioi", "chi-con-bi-bat",
+            "chi-chong-giu", "chi-dua-con", "voc-viec-nhe", "psy", "leg-ho-tro-khan")  # fmt: skip
+
+
+def examples(labelled: Sequence[Row], knowledge: Path) -> list[tuple[str, Category]]:
+    """(text, category or "") from labelled messages and from the questions of the articles, each with and without
+    marks."""
+    pairs: list[tuple[str, Category]] = [(row.text, row.category) for row in labelled]
+    for file in sorted(knowledge.glob("*/*.yml")):
+        kind = DANGEROUS.get(file.stem, "")
+        if not kind and file.stem.startswith(DOUBTFUL):
+            continue
+        document, _ = read(file)
+        data: Any = document.data if document else {}
+        questions = data.get("questions") if isinstance(data, dict) else None
+        pairs += [(str(question), kind) for question in questions or ()]
+    return [twin for text, kind in pairs for twin in ((text, kind), (_bare(text), kind))]
+
+
+def train(pairs: Sequence[tuple[str, Category]], lexicon: Lexicon) -> npt.NDArray[np.float16]:
+    """The table of weights: one row per feature and one for the biases; a column for danger and one per category."""
+    from scipy.sparse import csr_matrix  # noqa: PLC0415 - training only
+    from sklearn.linear_model import LogisticRegression  # noqa: PLC0415
+
+    rows = [words(text, lexicon) for text, _ in pairs]
+    found = [features(row.tokens[:120], row.bare[:120]) for row in rows]
+    values = np.concatenate([np.full(len(f), 1 / np.sqrt(max(1, len(f)))) for f in found])
+    bounds = np.cumsum([0, *map(len, found)])
+    matrix = csr_matrix((values, np.concatenate(found), bounds), shape=(len(found), SIZE))
+    kinds = np.array([kind for _, kind in pairs])
+    table = np.zeros((SIZE + 1, 1 + len(CATEGORIES)), dtype=np.float16)
+    danger = kinds != ""
+    for column, truth, mask in [
+        (0, danger, np.ones(len(kinds), dtype=bool)),
+        *((1 + k, kinds == kind, danger) for k, kind in enumerate(CATEGORIES)),
+    ]:
+        weights = {False: 1.0, True: CARE if column == 0 else 4.0}
+        model = LogisticRegression(C=STRENGTH, class_weight=weights, solver="liblinear", max_iter=400, random_state=0)
+        model.fit(matrix[mask], truth[mask])
+        table[:-1, column] = model.coef_[0]
+        table[-1, column] = model.intercept_[0]
+    return table
+
+
+def freeze(table: npt.NDArray[np.float16], path: Path, *, count: int) -> None:
+    """Writes the weights, and beside them their hash and thresholds."""
+    raw = table.astype("<f2").tobytes()
+    path.write_bytes(raw)
+    label = {"sha256": hashlib.sha256(raw).hexdigest(), "check": CHECK, "amber": AMBER, "examples": count}
+    path.with_suffix(".json").write_text(json.dumps(label, indent=1) + "\n", encoding="utf-8")
+
+
+def _bare(text: str) -> str:
+    return strip(unicodedata.normalize("NFC", text.lower()))
