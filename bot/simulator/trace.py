@@ -67,6 +67,7 @@ SLOTS: Mapping[str, str] = {
     "children": "các con",
     "child_age": "tuổi của con",
     "urgency": "mức gấp",
+    "urgent_need": "điều cần ngay",
     "campaign_topic": "chủ đề tin nhắn",
     "delete_sure": "chắc chắn xóa",
     "language": "ngôn ngữ",
@@ -120,6 +121,10 @@ WORDS: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         (r"silence after the safety question", "Chị im lặng sau câu hỏi an toàn: báo cho tư vấn viên"),
         (r"screen failed|out of time", "Bộ lọc an toàn không đọc xong: coi như cần hỏi thêm"),
         (r"long text with an alarming word", "Tin rất dài, có từ đáng lo ở giữa"),
+        (r"RED moments ago", "Vừa có lúc khẩn cấp: vẫn coi là khẩn cấp"),
+        (r"second AMBER in 30 minutes", "Hai lần đáng lo trong 30 phút: coi là khẩn cấp"),
+        (r"negated", "Có lời phủ định: hạ mức xuống"),
+        (r"(?P<name>[a-z_]+\.[\w.]+)", "Dấu hiệu “{name}” trong danger.yml"),
         (r"first contact", "Lần đầu chị nhắn: nói rõ đây là trợ lý tự động"),
         (r"long silence", "Lâu rồi chị mới nhắn lại: chào lại một câu"),
         (r"answered (?P<article>\S+) for (?P<slot>\w+)", "Trả lời bài {article}, đúng trường hợp của chị ({slot})"),
@@ -147,17 +152,27 @@ WORDS: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         (r"action (?P<name>\w+) failed", "Bước xử lý bị lỗi: xin lỗi và báo cho người"),
         (r"our own failure", "Lỗi của bot: nói thật và báo cho người"),
         (r"flow goes on", "Kịch bản đi tiếp"),
+        (r"steps (?P<steps>.+)", "Qua các bước: {steps}"),
+        (r"followed by (?P<name>\w+)", "Rồi đến: {name}"),
+        (r"said (?P<name>\w+)", "Một bước xử lý nói: {name}"),
+        (r"an action spoke", "Một bước xử lý nói"),
         (r"flow ended", "Kịch bản kết thúc"),
         (r"flow (?P<flow>\w+)", "Bắt đầu kịch bản “{flow}”"),
         (r"no answer to the question", "Tin này không trả lời câu đang hỏi"),
         (r"nothing before this", "Không còn câu nào trước đó"),
-        (r"back to (?P<slot>\w+)", "Quay lại: {slot}"),
+        (r"back to (?P<place>\w+)", "Quay lại: {place}"),
         (r"(?P<slot>\w+) done", "Đã rõ: {slot}"),
         (r"no skip", "Câu này không bỏ qua được"),
         (r"cancelled", "Chị thôi không làm nữa"),
         (r"offers the rest", "Mời chị làm tiếp việc còn dở"),
         (r"dropped what was left open", "Bỏ việc còn dở"),
         (r"nothing left open|\w+, but nothing is open", "Không có việc gì đang dở"),
+        (r"nothing to repeat|nothing to say", "Không có gì để nói thêm"),
+        (r"repeats the question", "Nhắc lại câu hỏi"),
+        (r"sent a contact", "Chị gửi thông tin liên hệ"),
+        (r"opted in", "Chị đồng ý nhận tin"),
+        (r"opted out", "Chị không nhận tin nữa"),
+        (r"the platform passes on: forget me", "Nền tảng chuyển lời: xin xóa dữ liệu"),
         (r"small talk: (?P<small>\w+)", "Chuyện trò: {small}"),
         (r"stop", "Chị muốn ngừng nhận tin"),
         (r"menu", "Mở danh sách các mục"),
@@ -166,7 +181,9 @@ WORDS: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         (r"asks to be deleted, a person owns the chat", "Chị xin xóa dữ liệu; chuyển cho tư vấn viên"),
         (r"a person owns the chat", "Tư vấn viên đang trò chuyện: bot im lặng"),
         (r"handed back to the bot|a person gave the chat back", "Tư vấn viên trao lại cho bot"),
-        (r"reminder(?: \w+)?", "Đến giờ nhắc"),
+        (r"reminder(?: \w+)?", "Nhắc hẹn"),
+        (r"no reminder \w+", "Thôi nhắc hẹn"),
+        (r"slots reset|restarted by an action", "Xóa các câu trả lời, bắt đầu lại"),
     )
 )
 
@@ -218,6 +235,10 @@ def _named(kind: str, value: str, titles: Titles) -> str:
             return titles.flows.get(value, value)
         case "slot":
             return SLOTS.get(value, value)
+        case "place":
+            return SLOTS.get(value) or titles.flows.get(value, value)
+        case "steps":  # `handover/0_noop handover/3_utter_handover_next`
+            return ", ".join(re.sub(r"^\w+/\d+_(action_)?(utter_)?", "", step) for step in value.split())
         case "level":
             return LEVELS.get(value, value).lower()
         case "category":

@@ -54,13 +54,18 @@ def _line(row: RowMapping, said: Sequence[RowMapping], key: ConversationKey, tit
         body = key.open(row["body_sealed"], "entry", public, "body")
         sealed = row["platform_sealed"]
         line["message"] = key.open(sealed, "entry", public, "platform") if sealed else ""
-        line["text"] = body.get("text") or body.get("tapped") or ""
+        line["text"] = body.get("text") or body.get("tapped") or _tapped(body.get("payload", ""))
         line["attachments"] = [one["kind"] for one in body.get("attachments", ())]
         line["contact"] = row["kind"] == "consent"
     else:
         line["bubbles"] = list(_bubbles(said, key))
     why = key.open(row["why_sealed"], "entry", public, "why") if row["why_sealed"] else ()
     return line | {"trace": trace.of(row, why, titles)}
+
+
+def _tapped(payload: str) -> str:
+    """What stands in her bubble for a tap whose title is not known any more."""
+    return "Bắt đầu" if payload == "start" else "(chạm một nút)" if payload else ""
 
 
 def _loose(row: RowMapping, key: ConversationKey) -> dict[str, Any]:

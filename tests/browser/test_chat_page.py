@@ -1,0 +1,228 @@
+"""The simulator in a real Chromium: what a hand and an eye do there, at the width of a small phone and on a desk."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+from werkzeug.serving import make_server
+
+from bot.store.crypto import Keyring
+from bot.store.database import Database
+from bot.worker import ThreadWaker, Worker
+from tests.conftest import SECRET
+from tests.simulated import app_of, rim_of
+
+pytestmark = pytest.mark.browser
+
+SIZES = {"phone": (360, 740), "desk": (1280, 800)}
+SERIOUS = ("serious", "critical")
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    path = shutil.which("chromium")
+    if path is None:
+        if os.environ.get("CI") == "true":
+            pytest.fail("Chromium is not installed")
+        pytest.skip("Chromium is not installed")
+    with sync_playwright() as playwright:
+        arguments = ["--no-sandbox", "--disable-quic", "--disable-background-networking"]
+        browser = playwright.chromium.launch(executable_path=path, args=arguments)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def address(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A server with the simulator and workers of its own, on a free port."""
+    path = shutil.copy(sqlite_template, tmp_path_factory.mktemp("chat") / "osso.db")
+    database = Database(f"sqlite:///{path}", Keyring([SECRET]))
+    rim = rim_of(database, lambda: time.time_ns() // 1_000_000)
+    waker = ThreadWaker(Worker(rim), 2)
+    waker.start()
+    server = make_server("127.0.0.1", 0, app_of(rim, waker.wake), threaded=True)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield f"http://127.0.0.1:{server.port}/chat"
+    server.shutdown()
+    thread.join()
+    server.server_close()
+    waker.stop()
+    database.close()
+
+
+@pytest.fixture(params=SIZES)
+def page(request: pytest.FixtureRequest, browser: Browser, address: str) -> Iterator[Page]:
+    """An open chat; a fault in the console or a refused policy fails the test."""
+    width, height = SIZES[request.param]
+    context = browser.new_context(viewport={"width": width, "height": height}, locale="vi-VN")
+    page = context.new_page()
+    page.set_default_timeout(10_000)
+    faults: list[str] = []
+    page.on("pageerror", lambda error: faults.append(str(error)))
+    page.on("console", lambda message: faults.append(message.text) if message.type in ("error", "warning") else None)
+    page.goto(address)
+    yield page
+    context.close()
+    assert faults == []
+
+
+def panel(page: Page) -> None:
+    """Opens the drawer where the page has one."""
+    button = page.locator("#open-drawer")
+    if button.is_visible():
+        button.click()
+        expect(page.locator("#drawer")).to_have_class(re.compile("open"))
+
+
+def switch(page: Page, channel: str) -> None:
+    panel(page)
+    with page.expect_navigation():
+        page.get_by_label(channel, exact=True).check(force=True)
+
+
+def settle(page: Page) -> None:
+    """Waits until nothing moves, since half-faded text has no contrast to measure."""
+    page.evaluate(
+        "Promise.all(document.getAnimations().filter(a => a.effect.getTiming().iterations !== Infinity).map(a => a.finished))"
+    )
+
+
+def examine(page: Page) -> None:
+    settle(page)
+    found = Axe().run(page).response["violations"]
+    assert [(one["id"], [node["html"] for node in one["nodes"]]) for one in found if one["impact"] in SERIOUS] == []
+
+
+def test_a_message_is_answered_and_a_choice_tapped(page: Page) -> None:
+    page.get_by_label("Tin nhắn của chị").fill("xin chao")
+    page.keyboard.press("Enter")
+    mine = page.locator(".row.me")
+    expect(mine.locator(".bubble")).to_contain_text("xin chao")
+    expect(mine.locator(".mark")).to_contain_text("Đã nhận")
+    expect(page.locator(".row.them").first).to_be_visible()
+    choice = page.locator("button.choice").first
+    title = choice.inner_text()
+    choice.click()
+    expect(page.locator(".row.me").nth(1)).to_contain_text(title)
+    expect(page.locator(".row.me").nth(1)).to_have_attribute("data-mark", "received")
+    expect(page.locator(".typing")).to_be_hidden()
+    page.reload()
+    expect(page.locator(".row.me .bubble")).to_contain_text(["xin chao", title])
+    examine(page)
+
+
+def test_why_stands_in_the_panel(page: Page) -> None:
+    page.get_by_label("Tin nhắn của chị").fill("chồng đang đánh em")
+    page.get_by_role("button", name="Gửi", exact=True).click()
+    expect(page.locator(".row.them").first).to_be_visible()
+    panel(page)
+    expect(page.locator("#ticket")).to_contain_text("Đang chờ tư vấn viên")
+    expect(page.locator(".turn").first).to_contain_text("An toàn trước hết")
+    expect(page.locator(".turn").first).to_contain_text("Khẩn cấp")
+    examine(page)
+
+
+def test_shift_enter_begins_a_line(page: Page) -> None:
+    box = page.get_by_label("Tin nhắn của chị")
+    box.press_sequentially("một")
+    box.press("Shift+Enter")
+    box.press_sequentially("hai")
+    assert box.input_value() == "một\nhai"
+    expect(page.locator(".row.me")).to_have_count(0)
+    box.press("Enter")
+    expect(page.locator(".row.me .bubble")).to_have_text("Chị: một\nhai")
+    assert box.input_value() == ""
+
+
+def test_messenger_chips_vanish_with_the_next_message(page: Page) -> None:
+    switch(page, "Messenger")
+    expect(page.locator(".badge")).to_have_text("Như Messenger")
+    page.get_by_role("button", name="Bắt đầu").click()
+    chips = page.locator("#chips button")
+    expect(chips.first).to_be_visible()
+    assert page.locator(".choices button").count() == 0
+    chips.last.click()
+    expect(page.locator(".row.me").nth(1)).to_be_visible()
+    expect(page.locator(".row.me").nth(1)).to_have_attribute("data-mark", "received")
+    examine(page)
+
+
+def test_another_woman_begins_with_an_empty_page(page: Page) -> None:
+    page.get_by_role("button", name="Bắt đầu").click()
+    expect(page.locator(".row.them").first).to_be_visible()
+    panel(page)
+    with page.expect_navigation():
+        page.get_by_role("button", name="Người mới").click()
+    expect(page.get_by_role("button", name="Bắt đầu")).to_be_visible()
+    expect(page.locator(".row")).to_have_count(0)
+
+
+def test_media_from_the_menu(page: Page) -> None:
+    page.get_by_role("button", name="Gửi thử ảnh").click()
+    page.get_by_role("button", name="Ghi âm", exact=True).click()
+    expect(page.locator(".row.me .media-card")).to_contain_text("Ghi âm")
+    expect(page.locator(".row.me")).to_have_attribute("data-mark", "received")
+    expect(page.locator(".row.them").first).to_be_visible()
+
+
+def test_lost_message_can_be_sent_again(page: Page) -> None:
+    page.route("**/chat/messages", lambda route: route.fulfill(status=503, body=""))
+    page.get_by_label("Tin nhắn của chị").fill("xin chao")
+    page.keyboard.press("Enter")
+    row = page.locator(".row.me")
+    expect(row).to_have_attribute("data-mark", "failed")
+    examine(page)
+    page.unroute("**/chat/messages")
+    page.get_by_role("button", name="Gửi lại").click()
+    expect(row).to_have_attribute("data-mark", "received")
+    expect(row).to_have_count(1)
+
+
+def test_numbers_and_addresses_become_links_and_markup_stays_text(page: Page) -> None:
+    shown = page.evaluate(
+        """async () => {
+          const { linked } = await import('/chat/static/bubbles.js');
+          const box = document.createElement('p');
+          box.append(...linked('Gọi 113 hoặc 1900 969 680, 0912 345 678. Xem https://dichvucong.gov.vn/abc. '
+            + 'Lương 1.150.000 đồng, năm 2024, Điều 115/2015, <b>x</b>'));
+          return [[...box.querySelectorAll('a')].map((a) => a.getAttribute('href')), box.textContent];
+        }"""
+    )
+    assert shown[0] == ["tel:113", "tel:1900969680", "tel:0912345678", "https://dichvucong.gov.vn/abc"]
+    assert shown[1].endswith("Điều 115/2015, <b>x</b>")
+
+
+def test_nothing_is_wider_than_the_page_even_with_large_text(page: Page) -> None:
+    page.get_by_role("button", name="Bắt đầu").click()
+    expect(page.locator(".row.them").first).to_be_visible()
+    page.evaluate("document.documentElement.style.fontSize = '200%'")
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    for name in ("#text", "#send"):
+        box = page.locator(name).bounding_box()
+        assert box is not None
+        assert box["x"] >= 0
+        assert box["x"] + box["width"] <= page.evaluate("innerWidth")
+
+
+def test_drawer_is_left_by_escape_and_gives_the_focus_back(page: Page) -> None:
+    button = page.locator("#open-drawer")
+    if not button.is_visible():
+        expect(page.locator("#samples")).to_be_visible()
+        assert page.locator("#drawer").get_attribute("role") is None
+        return
+    button.click()
+    expect(page.locator("#close-drawer")).to_be_focused()
+    assert page.locator("#phone").evaluate("e => e.inert")
+    page.keyboard.press("Escape")
+    expect(button).to_be_focused()
+    assert page.locator("#drawer").evaluate("e => e.inert")
