@@ -217,11 +217,14 @@ def test_the_trial_prints_each_article_with_what_won_instead(tools: Tools, root:
     put(root, "golden.tsv", "# câu mẫu\nghi chú ly hôn ở đâu\tleg-mot\nxe máy bán bao nhiêu\t-\n")
     result = run(tools, "test", "--least", "0", "--save")
     assert result.exit_code == 0
-    assert "leg-mot" in result.output
-    assert "Tất cả: 17 câu" in result.output
-    assert "Câu mẫu: 1 câu, đúng ngay 100.0%" in result.output
+    assert " 100.0%" in next(line for line in result.output.splitlines() if "  leg-mot" in line)
+    assert "viết đúng: 17 câu, đúng ngay 100.0%, trong ba lựa chọn 100.0%" in result.output
+    assert "bỏ dấu: 17 câu" in result.output
+    assert "bị giấu: 17 câu" in result.output
+    assert "câu mẫu: 1 câu, đúng ngay 100.0%" in result.output
     assert (root / "winners.tsv").read_text().count("\n") == 19
-    assert run(tools, "test", "--least", "1").exit_code == 1
+    assert run(tools, "test", "--least", "0", "--least-new", "1").exit_code == 1
+    assert run(tools, "test", "--least", "1.01").exit_code == 1
     put(root, "winners.tsv", "ghi chú ly hôn ở đâu\tgen-hai\tanswer\n")
     moved = run(tools, "test", "--least", "0").output
     assert "đổi: “ghi chú ly hôn ở đâu” gen-hai (answer) → leg-mot (answer)" in moved

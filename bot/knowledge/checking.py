@@ -28,7 +28,7 @@ from bot.yamlfile import Document
 FEW = 12  # questions below which staff are asked for more
 NEAR = 88  # likeness of two questions, 0..100, from which staff are asked to look
 SOON = timedelta(days=60)
-_UNMARKED = {ord("đ"): "d", **dict.fromkeys(range(0x300, 0x370))}
+_UNMARKED = {ord("đ"): "d", ord("Đ"): "D", **dict.fromkeys(range(0x300, 0x370))}
 CONFIRM = "xác nhận lại"
 
 At = tuple[str | int, ...]
@@ -99,7 +99,12 @@ def key(text: str) -> str:
 @lru_cache(maxsize=200_000)
 def plain(text: str) -> str:
     """A question as words without marks: what many women type."""
-    return normalize("NFD", key(text)).translate(_UNMARKED)
+    return unmarked(key(text))
+
+
+def unmarked(text: str) -> str:
+    """The text without tone marks and letter marks."""
+    return normalize("NFD", text).translate(_UNMARKED)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,7 @@
-"""Does every question find its own article? Articles are learned without the asked question and its near copies, so
-that a woman's new wording is judged and not the memory of an old one. Pure; the reader of texts is given.
+"""Does every question find its own article? Asked three ways: as written, without its tone marks, and left out.
+
+Left out means learned without the question and its near copies: a new wording is judged, not the memory of an old one.
+Pure; the reader of texts is given.
 """
 
 from __future__ import annotations
@@ -13,7 +15,7 @@ from pathlib import Path
 from rapidfuzz import fuzz
 
 from bot.knowledge.articles import Article
-from bot.knowledge.checking import plain
+from bot.knowledge.checking import plain, unmarked
 from bot.messages import Band, Finding, Reading
 
 Reader = Callable[[str], Reading]
@@ -83,6 +85,16 @@ def left_out(articles: Sequence[Article], train: Train, *, folds: int = 5) -> li
             if fold_of[article.id, question] == fold
         ]
     return answered
+
+
+def as_written(articles: Sequence[Article], reader: Reader) -> list[Answered]:
+    """Every question asked of a reader that learned it."""
+    return [ask(reader, question, (article.id,)) for article in articles for question in article.questions]
+
+
+def without_marks(articles: Sequence[Article], reader: Reader) -> list[Answered]:
+    """Every question asked as many women type it: `em muốn ly hôn` → `em muon ly hon`."""
+    return [ask(reader, unmarked(question), (article.id,)) for article in articles for question in article.questions]
 
 
 def read_golden(path: Path) -> tuple[list[Golden], list[Finding]]:
