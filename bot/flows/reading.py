@@ -31,10 +31,10 @@ from bot.messages import Choice, Finding
 Lines = dict[tuple[str, ...], tuple[str, int]]
 Place = tuple[str | int, ...]
 
-_FILE = {"version", "flows", "slots", "responses", "actions", "nlu"}
-_FLOW = {"name", "description", "if", "nlu_trigger", "persisted_slots", "steps"}
-_STEP = {"id", "next", "description", "metadata"}
-_KINDS: Mapping[str, frozenset[str]] = MappingProxyType(
+KEYS_OF_FILE = {"version", "flows", "slots", "responses", "actions", "nlu"}
+KEYS_OF_FLOW = {"name", "description", "if", "nlu_trigger", "persisted_slots", "steps"}
+KEYS_OF_STEP = {"id", "next", "description", "metadata"}
+KEYS_OF_KIND: Mapping[str, frozenset[str]] = MappingProxyType(
     {
         "collect": frozenset({"utter", "ask_before_filling", "reset_after_flow_ends", "rejections"}),
         "action": frozenset(),
@@ -43,8 +43,8 @@ _KINDS: Mapping[str, frozenset[str]] = MappingProxyType(
         "noop": frozenset(),
     }
 )
-_SLOT = {"type", "values", "initial_value", "mappings", "validation", "influence_conversation"}
-_RESPONSE = {"text", "buttons", "image", "channel", "condition"}
+KEYS_OF_SLOT = {"type", "values", "initial_value", "mappings", "validation", "influence_conversation"}
+KEYS_OF_RESPONSE = {"text", "buttons", "image", "channel", "condition"}
 _TYPES = ("text", "bool", "categorical", "float", "any")
 
 
@@ -167,7 +167,7 @@ def read_files(directory: Path) -> tuple[Flows, Lines, list[Finding]]:
 
 def _file(reader: _Reader) -> None:
     data = reader.mapping(reader.document.data, ())
-    reader.keys(data, _FILE, ())
+    reader.keys(data, KEYS_OF_FILE, ())
     for name, value in reader.mapping(data.get("slots"), ("slots",)).items():
         if reader.new("slot", name, ("slots", name), reader.slots):
             reader.slots[name] = _slot(reader, name, reader.mapping(value, ("slots", name)))
@@ -207,7 +207,7 @@ def _examples(reader: _Reader, item: Mapping[str, Any], place: Place) -> None:
 
 def _slot(reader: _Reader, name: str, value: Mapping[str, Any]) -> Slot:
     place: Place = ("slots", name)
-    reader.keys(value, _SLOT, place)
+    reader.keys(value, KEYS_OF_SLOT, place)
     kind = value.get("type")
     if kind not in _TYPES:
         known = ", ".join(_TYPES)
@@ -256,7 +256,7 @@ def _rejections(reader: _Reader, value: Any, place: Place) -> tuple[Rejection, .
 
 def _response(reader: _Reader, value: Any, place: Place) -> Response:
     data = reader.mapping(value, place)
-    reader.keys(data, _RESPONSE, place)
+    reader.keys(data, KEYS_OF_RESPONSE, place)
     buttons = []
     for index, item in enumerate(reader.sequence(data.get("buttons"), (*place, "buttons"))):
         at: Place = (*place, "buttons", index)
@@ -280,7 +280,7 @@ def _response(reader: _Reader, value: Any, place: Place) -> Response:
 
 def _flow(reader: _Reader, name: str, value: Mapping[str, Any]) -> Flow:
     place: Place = ("flows", name)
-    reader.keys(value, _FLOW, place)
+    reader.keys(value, KEYS_OF_FLOW, place)
     triggers = []
     for index, item in enumerate(reader.sequence(value.get("nlu_trigger"), (*place, "nlu_trigger"))):
         at: Place = (*place, "nlu_trigger", index)
@@ -319,7 +319,7 @@ def _steps(reader: _Reader, flow: str, raw: Sequence[Any], *, place: Place, step
     names = []
     for index, item in enumerate(raw):
         data = reader.mapping(item, (*place, index))
-        kind = next((key for key in _KINDS if key in data), "")
+        kind = next((key for key in KEYS_OF_KIND if key in data), "")
         label = str(data.get(kind)) if isinstance(data.get(kind), str) else ""
         name = data.get("id") or "_".join(part for part in (str(len(steps)), kind, label) if part)
         if not isinstance(name, str):
@@ -332,10 +332,10 @@ def _steps(reader: _Reader, flow: str, raw: Sequence[Any], *, place: Place, step
         steps[name] = Noop(name, ())  # holds the place, so that nested steps get later numbers
         reader.mark(("step", flow, name), (*place, index))
         if not kind:
-            kinds = ", ".join(_KINDS)
+            kinds = ", ".join(KEYS_OF_KIND)
             reader.fault((*place, index), "step-kind", f"bước cần một trong: {kinds}", f"a step needs one of: {kinds}")
             continue
-        reader.keys(data, {kind, *_STEP, *_KINDS[kind]}, (*place, index))
+        reader.keys(data, {kind, *KEYS_OF_STEP, *KEYS_OF_KIND[kind]}, (*place, index))
     for index, item in enumerate(raw):
         data = item if isinstance(item, dict) else {}
         below = names[index + 1] if index + 1 < len(names) else after
