@@ -23,7 +23,7 @@ from bot.safety.score import Row
 from bot.safety.words import words
 from bot.yamlfile import read
 
-CHECK, AMBER = 0.4, 0.93  # chances from which a text is CHECK or AMBER, chosen on the `rules` part
+CHECK, AMBER = 0.5, 0.93  # chances from which a text is CHECK or AMBER, chosen on the `rules` part
 STRENGTH, CARE = 30.0, 2.0  # inverse regularisation; how much more a missed danger weighs than a false alarm
 # articles whose questions are themselves told in danger, by kind; and those that speak of it without being it
 DANGEROUS: dict[str, Category] = {
