@@ -24,6 +24,7 @@ from bot.flows.values import Flows
 from bot.messages import Heard, RunAction, State, Turn
 
 LIMIT = 2.0  # seconds one action may take
+PULSE = 0.1  # seconds in which a healthy event loop answers
 MOST_ACTIONS = 8  # in one turn
 SENDER = "person"  # actions never learn who it is
 
@@ -53,7 +54,14 @@ class _Loop:
                 threading.Thread(target=_turn, args=(self.loop,), name="actions", daemon=True).start()
             return self.loop
 
-    def drop(self, loop: asyncio.AbstractEventLoop) -> None:
+    def drop_if_stuck(self, loop: asyncio.AbstractEventLoop) -> None:
+        """An action that blocks the loop holds up every other one: they get a new loop."""
+        try:
+            asyncio.run_coroutine_threadsafe(asyncio.sleep(0), loop).result(PULSE)
+        except TimeoutError:
+            pass
+        else:
+            return
         with self.lock:
             if self.loop is loop:
                 self.loop = None
@@ -62,6 +70,10 @@ class _Loop:
 
 def _turn(loop: asyncio.AbstractEventLoop) -> None:
     loop.run_forever()
+    left = asyncio.all_tasks(loop)
+    for task in left:
+        task.cancel()
+    loop.run_until_complete(asyncio.gather(*left, return_exceptions=True))
     loop.close()
 
 
@@ -96,7 +108,7 @@ class Inside:
             result = future.result(self._limit)
         except TimeoutError:
             future.cancel()
-            self._loop.drop(loop)
+            self._loop.drop_if_stuck(loop)
             raise
         return None if result is None else {"events": result.events, "responses": result.responses}
 
