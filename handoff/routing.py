@@ -14,6 +14,7 @@ import holidays
 
 from bot.knowledge.places import Province
 from bot.rim import Duty
+from handoff.accounts.staff import EVERYWHERE
 
 MINUTE, HOUR, DAY = 60_000, 3_600_000, 86_400_000
 HEAD_START = {"RED": 7 * DAY, "AMBER": 2 * HOUR, "CHECK": 15 * MINUTE, "NONE": 0}  # ms
@@ -32,7 +33,10 @@ WEEKDAYS = ("thứ Hai", "thứ Ba", "thứ Tư", "thứ Năm", "thứ Sáu", "t
 
 @dataclass(frozen=True, slots=True)
 class Counsellor:
-    """One who may take tickets. `present`: her desk showed a sign of life, and she has not set a pause."""
+    """One who may take tickets. `present`: her desk showed a sign of life, and she has not set a pause.
+
+    `offices` may hold `*`: every office. `lead`: she leads one of them.
+    """
 
     id: int
     offices: frozenset[str] = frozenset()
@@ -79,12 +83,16 @@ def fits(counsellor: Counsellor, ticket: Waiting, now: int) -> bool:
         return False  # on call is for danger
     waited = now - ticket.since
     red = ticket.level == "RED"
-    home = not ticket.office or ticket.office in counsellor.offices
-    if not home and waited < (SECOND_MS if red else OTHER_OFFICE_MS):
+    if not at_home(counsellor, ticket.office) and waited < (SECOND_MS if red else OTHER_OFFICE_MS):
         return False
     skilled = not ticket.skill or ticket.skill in counsellor.skills
     speaks = ticket.locale in counsellor.languages
     return red or (skilled and speaks) or waited >= OTHER_SKILL_MS
+
+
+def at_home(counsellor: Counsellor, office: str) -> bool:
+    """Whether a ticket of this office is hers: the office is hers, or she works for all, or it has none yet."""
+    return not office or office in counsellor.offices or EVERYWHERE in counsellor.offices
 
 
 def choose(ticket: Waiting, counsellors: Iterable[Counsellor], now: int) -> Counsellor | None:
@@ -95,7 +103,7 @@ def choose(ticket: Waiting, counsellors: Iterable[Counsellor], now: int) -> Coun
             one.id != ticket.preferred,
             ticket.locale not in one.languages,
             bool(ticket.skill) and ticket.skill not in one.skills,
-            bool(ticket.office) and ticket.office not in one.offices,
+            not at_home(one, ticket.office),
             one.heavy_chats if ticket.level in HEAVY else 0,
             one.open_chats,
             one.id,
@@ -168,7 +176,7 @@ def whom(
     others = [one for one in counsellors if one.id not in already]
     if called == "lead":
         leads = [one for one in others if one.lead and (one.on_shift or one.on_call or one.present)]
-        home = [one for one in leads if not ticket.office or ticket.office in one.offices]
+        home = [one for one in leads if at_home(one, ticket.office)]
         found = choose(ticket, home, now) or next(iter(home or leads), None)
         if found is not None:
             return found
@@ -288,7 +296,7 @@ def duty(
     ticket = Waiting(0, now - OTHER_OFFICE_MS, office=office, skill=skill)
     if any(fits(replace(one, open_chats=0, heavy_chats=0), ticket, now) for one in counsellors):
         return Duty(staffed=True)
-    home = [one for one in counsellors if not office or office in one.offices]
+    home = [one for one in counsellors if at_home(one, office)]
     if any(one.on_shift for one in home or counsellors):
         return Duty()
     at = opens_at(calendar, {one.id: one.offices for one in home}, now)

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from bot.errors import Refused
+from bot.messages import LEVELS
 
 State = Literal["waiting", "offered", "taken", "snoozed", "waiting_her", "closed"]
 QUEUED: frozenset[str] = frozenset({"waiting", "offered"})
@@ -102,6 +103,11 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
+class Undo:
+    """The message was taken back before it left: the word is hers again who holds the ticket."""
+
+
+@dataclass(frozen=True, slots=True)
 class HerWord:
     """She wrote."""
 
@@ -136,7 +142,7 @@ class Reopen:
     at: int  # ms, when she wrote
 
 
-Act = Offer | Decline | Take | TakeOver | Assign | Answer | HerWord | Snooze | Wake | Requeue | Close | Reopen
+Act = Offer | Decline | Take | TakeOver | Assign | Answer | Undo | HerWord | Snooze | Wake | Requeue | Close | Reopen
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,6 +189,9 @@ def move(ticket: Ticket, act: Act, by: Actor) -> Change:
         case Answer():
             _mine(ticket, by)
             return Change({"state": "waiting_her"}, "answered", stamp=("answered_at",))
+        case Undo():
+            _mine(ticket, by)
+            return Change({"state": "taken"}, "undone")
         case HerWord():
             _only(ticket, HELD)
             if act.present:
@@ -214,6 +223,8 @@ def move(ticket: Ticket, act: Act, by: Actor) -> Change:
             if not reopens(ticket, act.at):
                 raise Refused("Ca này đã kết thúc.")
             values = {"state": "waiting", "staff_id": None, "closed_at": None, "closing": "", "step": 0, "due_at": 0}
+            if ticket.level == "RED":  # what she says now is screened anew; her thanks must not ring the alarm
+                values |= {"level": "AMBER", "rank": LEVELS.index("AMBER")}
             return Change(values, "reopened", ticket.closing)
 
 

@@ -1,0 +1,1 @@
+"""The pages counsellors sit at. They show and ask; what happens is decided in handoff.tickets and handoff.deeds."""
