@@ -1,1 +1,23 @@
 """Understanding: a woman's text becomes a `Reading`. Pure: no clock, network, database or randomness in here."""
+
+from bot.nlu.acts import Acts
+from bot.nlu.acts import load as load_acts
+from bot.nlu.entities import Places, entities, load_places
+from bot.nlu.match import Matcher
+from bot.nlu.normalise import Normalised, Words, normalise
+from bot.nlu.outside import load_out_of_scope
+from bot.nlu.words import load as load_words
+
+__all__ = [
+    "Acts",
+    "Matcher",
+    "Normalised",
+    "Places",
+    "Words",
+    "entities",
+    "load_acts",
+    "load_out_of_scope",
+    "load_places",
+    "load_words",
+    "normalise",
+]
