@@ -21,7 +21,10 @@ from bot.hearing import ZONE
 from bot.http import Http
 from bot.knowledge import Knowledge, Library
 from bot.metrics import Meter
-from bot.nlu import Matcher, load_out_of_scope, load_words
+from bot.nlu import acts, words
+from bot.nlu.entities import load_places
+from bot.nlu.match import Matcher
+from bot.nlu.outside import load_out_of_scope
 from bot.pulse import Pulse
 from bot.rim import Mind, Rim, Roster, Transport, nobody_known
 from bot.safety import Screen
@@ -74,14 +77,16 @@ def open_library(settings: Settings) -> Library[Mind]:
 
     def train(knowledge: Knowledge, _today: datetime.date) -> Mind:
         root = settings.knowledge_dir
-        words = load_words(root / "words.yml")
+        lexicon = words.load(root / "words.yml")
         matcher = Matcher.train(
             {article.id: article.questions for article in knowledge.articles.values()},
             {article.id: article.title for article in knowledge.articles.values()},
             {article.id: " ".join(article.answer) for article in knowledge.articles.values()},
-            words,
+            lexicon,
             load_out_of_scope(root / "out_of_scope.tsv"),
             cache=cache,
+            acts=acts.load(root / "acts.yml", lexicon),
+            places=load_places(root / "provinces.yml"),
         )
         inside = Inside(house(knowledge))
         runner: Runner = inside
@@ -90,7 +95,7 @@ def open_library(settings: Settings) -> Library[Mind]:
         book = Book(
             knowledge=knowledge,
             reader=matcher.read,
-            screen=Screen.load(root / "danger.yml"),
+            screen=Screen.load(root),
             flows=flows.load(
                 HERE / "flows", actions=inside.names, articles=tuple(knowledge.articles), required=REQUIRED
             ),
