@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import click
 from apscheduler.schedulers.background import BackgroundScheduler
 from gunicorn.app.base import BaseApplication
+from gunicorn.arbiter import Arbiter
 
 from bot import clock, log, settings, wiring
 from bot.app import create_server
+from bot.errors import OssoError
 from bot.settings import Settings
 from bot.wiring import Hands, Parts
 
@@ -97,7 +101,11 @@ class Server(BaseApplication):  # type: ignore[misc]
                 self.cfg.set(name, value)
 
     def load(self) -> WSGIApplication:
-        app, self._running = self._make()
+        try:
+            app, self._running = self._make()
+        except OssoError as error:
+            click.echo(f"\n{error}\n", err=True)
+            sys.exit(Arbiter.APP_LOAD_ERROR)
         return app
 
     def _on_exit(self, _server: Any, _worker: Any) -> None:
