@@ -22,6 +22,7 @@ from handoff.accounts import admin, break_glass, guard, views
 from handoff.accounts.accounts import Accounts, open_accounts
 from handoff.accounts.guard import allow, current_staff, public
 from handoff.accounts.members import Missing
+from handoff.accounts.staff import ROLE_NAMES, ROLES
 from handoff.frame import Frame, Place, page, translate
 
 if TYPE_CHECKING:
@@ -56,6 +57,7 @@ def create_desk(parts: Parts, wake: Wake, *, accounts: Accounts | None = None) -
         MAX_FORM_MEMORY_SIZE=FORM_MEMORY,
         TRUSTED_HOSTS=[urlsplit(settings.base_url).hostname] if settings.production else None,
     )
+    app.jinja_env.globals.update({"ROLES": ROLES, "ROLE_NAMES": ROLE_NAMES})
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     if settings.proxy_hops:
         hops = settings.proxy_hops

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from handoff.accounts.staff import Role
 
 STATIC = Path(__file__).parent / "static"
+VIETNAM = timezone(timedelta(hours=7))
 LOCALES = ("vi", "en")
 LOOK = "osso-look"  # cookie: locale.size.theme, no secret in it
 SIZES = ("normal", "large")
@@ -107,6 +109,11 @@ def asset(name: str) -> str:
     return url_for("static", filename=name, v=frame().assets.get(name, ""))
 
 
+def when(ms: int) -> str:
+    """`14:05 25/11/2026`, in Viet Nam."""
+    return datetime.fromtimestamp(ms / 1000, VIETNAM).strftime("%H:%M %d/%m/%Y")
+
+
 def inside(target: str) -> str:
     """A path of this app to go on to after signing in, or empty: never another host, never a scheme."""
     root = request.script_root
@@ -122,3 +129,4 @@ def install(app: Flask, built: Frame) -> None:
     """Gives the app its frame and the templates their words."""
     app.extensions["osso"] = built
     app.jinja_env.globals.update({"_": translate, "asset": asset, "look": look, "now": now})
+    app.jinja_env.filters["when"] = when

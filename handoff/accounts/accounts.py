@@ -9,6 +9,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from bot.settings import Settings
+from bot.store.crypto import Keyring
 from bot.store.database import Database
 from handoff.accounts.passwords import Hasher
 
@@ -18,6 +19,7 @@ class Accounts:
     """One per process. `clock` gives ms UTC; `offices` gives office id → name. Keys are newest first."""
 
     database: Database
+    keyring: Keyring
     clock: Callable[[], int]
     hasher: Hasher
     offices: Callable[[], Mapping[str, str]]
@@ -36,7 +38,11 @@ def open_accounts(
     offices: Callable[[], Mapping[str, str]],
     hasher: Hasher | None = None,
 ) -> Accounts:
-    """`hasher`: a cheaper one for tests."""
+    """`hasher`: a cheaper one for tests. Reads the database's index key, so the tables must be there.
+
+    (Read now, because the first reading is a transaction of its own and must not fall inside another.)
+    """
+    keyring = database.keyring
 
     def derived(purpose: bytes) -> tuple[bytes, ...]:
         return tuple(
@@ -46,6 +52,7 @@ def open_accounts(
 
     return Accounts(
         database=database,
+        keyring=keyring,
         clock=clock,
         hasher=hasher or Hasher(),
         offices=offices,

@@ -59,7 +59,7 @@ def break_glass(
             "subject": subject[:80],
             "office": office,
             "reason": reason,
-            "note_wrapped": frame().accounts.database.keyring.wrap(note.strip()[:500].encode()),
+            "note_wrapped": frame().accounts.keyring.wrap(note.strip()[:500].encode()),
             "at": at,
             "until": at + OPEN_MS,
         },
@@ -104,7 +104,7 @@ def home() -> str:
             if row["staff_id"] == staff.id or _told(staff, row)
         ]
         names = queries.names(connection, [row[column] for row in rows for column in ("staff_id", "seen_by")])
-    keyring = frame().accounts.database.keyring
+    keyring = frame().accounts.keyring
     notes = {row["uuid"]: keyring.unwrap(bytes(row["note_wrapped"])).decode() for row in rows}
     return page("accounts/break_glass.html", rows=rows, names=names, notes=notes, reasons=REASONS)
 

@@ -55,7 +55,7 @@ def record_id(
         "detail": detail[:200],
         "previous": bytes(last["hash"]) if last else GENESIS,
     }
-    queries.add_audit(connection, row | {"hash": _hash(_key(accounts.database.keyring, "rows"), row)})
+    queries.add_audit(connection, row | {"hash": _hash(_key(accounts.keyring, "rows"), row)})
 
 
 def seal(accounts: Accounts) -> bool:
@@ -66,14 +66,14 @@ def seal(accounts: Accounts) -> bool:
         if last is None or (before is not None and before["audit_id"] == last["id"]):
             return False
         row = {"at": accounts.clock(), "audit_id": last["id"], "hash": bytes(last["hash"])}
-        queries.add_seal(connection, row | {"seal": _seal(_key(accounts.database.keyring, "seals"), row)})
+        queries.add_seal(connection, row | {"seal": _seal(_key(accounts.keyring, "seals"), row)})
     log.get().info("audit sealed", row=last["id"], code=bytes(last["hash"]).hex())
     return True
 
 
 def verify(accounts: Accounts) -> Verdict:
     """Walks the whole chain and every seal."""
-    keyring = accounts.database.keyring
+    keyring = accounts.keyring
     rows_key, seals_key = _key(keyring, "rows"), _key(keyring, "seals")
     wrong: list[str] = []
     with accounts.database.read() as connection:

@@ -99,7 +99,7 @@ def opened(accounts: Accounts, token: str) -> Opened | None:
     if who is None or who["disabled_at"] is not None:
         return None
     wrapped = row["totp_wrapped"]
-    secret = accounts.database.keyring.unwrap(bytes(wrapped)).decode() if wrapped is not None else ""
+    secret = accounts.keyring.unwrap(bytes(wrapped)).decode() if wrapped is not None else ""
     return Opened(row["id"], who["id"], who["login"], who["name"], row["kind"], secret)
 
 
@@ -110,7 +110,7 @@ def choose_password(accounts: Accounts, token: str, password: str, again: str) -
         raise Refused("Liên kết này không còn dùng được.")
     _check_password(password, again, found.login, found.name)
     hashed_password = accounts.hasher.hash(password)
-    wrapped = accounts.database.keyring.wrap(codes.new_secret().encode())
+    wrapped = accounts.keyring.wrap(codes.new_secret().encode())
     with accounts.database.write() as connection:
         queries.change_invitation(connection, found.id, password_hash=hashed_password, totp_wrapped=wrapped)
 

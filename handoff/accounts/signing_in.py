@@ -144,7 +144,7 @@ def login_form(login: str) -> str:
 
 
 def recovery_hash(accounts: Accounts, staff_uuid: str, code: str) -> bytes:
-    return accounts.database.keyring.index("recovery code", staff_uuid, codes.plain(code))
+    return accounts.keyring.index("recovery code", staff_uuid, codes.plain(code))
 
 
 def _use_code(accounts: Accounts, connection: Connection, row: RowMapping, code: str) -> str | None:
@@ -152,7 +152,7 @@ def _use_code(accounts: Accounts, connection: Connection, row: RowMapping, code:
     row = queries.member(connection, id=row["id"]) or row
     if row["totp_wrapped"] is None or row["disabled_at"] is not None:
         return None
-    secret = accounts.database.keyring.unwrap(bytes(row["totp_wrapped"])).decode()
+    secret = accounts.keyring.unwrap(bytes(row["totp_wrapped"])).decode()
     step = codes.matching_step(secret, code, now_ms=accounts.clock(), after=row["totp_step"])
     if step is not None:
         return "app" if queries.use_step(connection, row["id"], step) else None
@@ -172,7 +172,7 @@ def _halfway(connection: Connection, token: str, now: int) -> tuple[RowMapping, 
 
 def _wait(accounts: Accounts, kind: str, login: str, *, row: RowMapping | None, visitor: Visitor) -> int:
     """Counts one try; the seconds to wait when it comes too early. A browser she used before counts by itself."""
-    index = accounts.database.keyring.index
+    index = accounts.keyring.index
     device = _device_of(accounts, row, visitor.trusted)
     limits: dict[bytes, Limit]
     if device:
