@@ -1,7 +1,7 @@
 """A small second opinion: a linear classifier over hashed words and letters, for what no pattern says.
 
 Pure but for reading the weights; numpy only. `bot.safety.training` trains it on messages written for this project, and
-alone it says CHECK or AMBER, never RED.
+alone it says CHECK or AMBER, and RED only when nearly certain of both danger and haste.
 """
 
 from __future__ import annotations
@@ -34,23 +34,25 @@ WINDOW, STEP = (
 
 @dataclass(frozen=True, slots=True)
 class Opinion:
-    """`chance` that the text speaks of danger, 0..1, and of which kind."""
+    """`chance` that the text speaks of danger, 0..1, and of which kind; `imminent`: that such danger is now, 0..1."""
 
     chance: float
     category: Category
+    imminent: float = 0.0
     start: int = 0
     end: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Classifier:
-    """`weights[f, 0]` speaks for danger, `weights[f, 1 + k]` for category k; `bias` likewise. `check`/`amber`: the
-    chances from which a text is CHECK or AMBER."""
+    """`weights[f, 0]` speaks for danger, `weights[f, 1]` for its being now, `weights[f, 2 + k]` for category k; `bias`
+    likewise. `check`/`amber`: the chances from which a text is CHECK or AMBER; `red`: from which danger is now."""
 
     weights: npt.NDArray[np.float32]
     bias: npt.NDArray[np.float32]
     check: float
     amber: float
+    red: float
 
     def read(self, said: Words) -> Opinion:
         """The most alarming window of a text. A text without words has no chance of danger."""
@@ -58,12 +60,12 @@ class Classifier:
         for start in range(0, max(1, len(said.tokens) - STEP), STEP):
             end = min(len(said.tokens), start + WINDOW)
             found = features(said.tokens[start:end], said.bare[start:end])
-            if not len(found):
+            if not len(found) or end - start < 2:
                 continue
             scores = self.weights[found].sum(axis=0) / np.sqrt(len(found)) + self.bias
-            chance = float(1 / (1 + np.exp(-np.clip(scores[0], -30, 30))))
+            chance, imminent = (1 / (1 + np.exp(-np.clip(scores[:2], -30, 30)))).tolist()
             if chance > best.chance:
-                best = Opinion(chance, CATEGORIES[int(scores[1:].argmax())], start, end)
+                best = Opinion(chance, CATEGORIES[int(scores[2:].argmax())], imminent, start, end)
         return best
 
 
@@ -94,10 +96,10 @@ def load(path: Path) -> tuple[Classifier | None, list[Finding]]:
             _fault(path, "bộ phân loại không đúng mã đã ghi", "the classifier is not the one that was frozen")
         ]
     table = np.frombuffer(raw, dtype="<f2").astype(np.float32)
-    if table.size != (SIZE + 1) * (1 + len(CATEGORIES)):
+    if table.size != (SIZE + 1) * (2 + len(CATEGORIES)):
         return None, [_fault(path, "bộ phân loại sai cỡ", "the classifier has the wrong size")]
-    table = table.reshape(SIZE + 1, 1 + len(CATEGORIES))
-    return Classifier(table[:-1], table[-1], float(label["check"]), float(label["amber"])), []
+    table = table.reshape(SIZE + 1, 2 + len(CATEGORIES))
+    return Classifier(table[:-1], table[-1], float(label["check"]), float(label["amber"]), float(label["red"])), []
 
 
 def _fault(path: Path, vi: str, en: str) -> Finding:

@@ -102,7 +102,7 @@ class Screen:
         hits = _denied(list(self._hits(said, found, until)))
         danger = _verdict(hits, said)
         if danger.level in ("NONE", "CHECK") and self.clock() < until:
-            danger = self._second(danger, hits, _without(said, hidden), found)
+            danger = self._second(danger, hits, said, found, hidden)
         if middle and danger.level == "NONE" and any(alarm in middle for alarm in self.signs.alarms):
             return Danger("CHECK", why=("long text with an alarming word",))
         return danger
@@ -111,14 +111,17 @@ class Screen:
         """Every pattern found, after masks and modifiers: for lints and for explaining."""
         return self._hits(said, self._found(said)[0], float("inf"))
 
-    def _second(self, danger: Danger, hits: Sequence[Hit], said: Words, found: Found) -> Danger:
-        """The classifier's opinion, for what no pattern says. It is not asked about words in a film or a textbook, nor
-        about what she denies, and it never says RED."""
+    def _second(self, danger: Danger, hits: Sequence[Hit], said: Words, found: Found, hidden: bytearray) -> Danger:
+        """The classifier's opinion, for what no pattern says. Words in a film or a textbook, and what she denies or
+        says in jest, must be far more alarming; RED needs both of its judgements to be nearly certain."""
+        said = _without(said, hidden)
         opinion = self.classifier.read(said)
-        calm = any(slot in found for slot in CALM) or any(hit.why for hit in hits)
+        calm = any(hidden) or any(slot in found for slot in CALM) or any(hit.why for hit in hits)
         if opinion.chance < (self.classifier.amber if calm else self.classifier.check):
             return danger
-        level: Level = "AMBER" if opinion.chance >= self.classifier.amber and not calm else "CHECK"
+        level: Level = "CHECK"
+        if opinion.chance >= self.classifier.amber and not calm:
+            level = "RED" if opinion.imminent >= self.classifier.red else "AMBER"
         if LEVELS.index(level) <= LEVELS.index(danger.level):
             return danger
         category = danger.category or opinion.category

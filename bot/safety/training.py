@@ -23,8 +23,9 @@ from bot.safety.score import Row
 from bot.safety.words import words
 from bot.yamlfile import read
 
-CHECK, AMBER = 0.5, 0.93  # chances from which a text is CHECK or AMBER, chosen on the `rules` part
+CHECK, AMBER, RED = 0.5, 0.93, 0.8  # chances from which a text is CHECK, AMBER, or RED; chosen on the `rules` part
 STRENGTH, CARE = 30.0, 2.0  # inverse regularisation; how much more a missed danger weighs than a false alarm
+Example = tuple[str, Category, bool | None]  # text, kind or "", whether the danger is now (None: not said)
 # articles whose questions are themselves told in danger, by kind; and those that speak of it without being it
 DANGEROUS: dict[str, Category] = {
     "emg-khong-muon-song": "suicide",
@@ -36,10 +37,10 @@ DOUBTFUL = ("emg", "leg-bao-luc", "leg-nan-nhan", "leg-tu-tro", "leg-cam-tiep", 
             "chi-chong-giu", "chi-dua-con", "voc-viec-nhe", "psy", "leg-ho-tro-khan")  # fmt: skip
 
 
-def examples(labelled: Sequence[Row], knowledge: Path) -> list[tuple[str, Category]]:
-    """(text, category or "") from labelled messages and from the questions of the articles, each with and without
+def examples(labelled: Sequence[Row], knowledge: Path) -> list[Example]:
+    """From labelled messages and from the questions of the articles, each with and without
     marks."""
-    pairs: list[tuple[str, Category]] = [(row.text, row.category) for row in labelled]
+    pairs: list[Example] = [(row.text, row.category, row.level == "RED") for row in labelled]
     for file in sorted(knowledge.glob("*/*.yml")):
         kind = DANGEROUS.get(file.stem, "")
         if not kind and file.stem.startswith(DOUBTFUL):
@@ -47,28 +48,31 @@ def examples(labelled: Sequence[Row], knowledge: Path) -> list[tuple[str, Catego
         document, _ = read(file)
         data: Any = document.data if document else {}
         questions = data.get("questions") if isinstance(data, dict) else None
-        pairs += [(str(question), kind) for question in questions or ()]
-    return [twin for text, kind in pairs for twin in ((text, kind), (_bare(text), kind))]
+        pairs += [(str(question), kind, None) for question in questions or ()]
+    return [twin for text, kind, now in pairs for twin in ((text, kind, now), (_bare(text), kind, now))]
 
 
-def train(pairs: Sequence[tuple[str, Category]], lexicon: Lexicon) -> npt.NDArray[np.float16]:
-    """The table of weights: one row per feature and one for the biases; a column for danger and one per category."""
+def train(pairs: Sequence[Example], lexicon: Lexicon) -> npt.NDArray[np.float16]:
+    """The table of weights: a row per feature and one for the biases; columns for danger, haste and each category."""
     from scipy.sparse import csr_matrix  # noqa: PLC0415 - training only
     from sklearn.linear_model import LogisticRegression  # noqa: PLC0415
 
-    rows = [words(text, lexicon) for text, _ in pairs]
+    rows = [words(text, lexicon) for text, *_ in pairs]
     found = [features(row.tokens[:120], row.bare[:120]) for row in rows]
     values = np.concatenate([np.full(len(f), 1 / np.sqrt(max(1, len(f)))) for f in found])
     bounds = np.cumsum([0, *map(len, found)])
     matrix = csr_matrix((values, np.concatenate(found), bounds), shape=(len(found), SIZE))
-    kinds = np.array([kind for _, kind in pairs])
-    table = np.zeros((SIZE + 1, 1 + len(CATEGORIES)), dtype=np.float16)
+    kinds = np.array([kind for _, kind, _ in pairs])
+    red = np.array([now is True for *_, now in pairs])
+    told = np.array([now is not None for *_, now in pairs])
+    table = np.zeros((SIZE + 1, 2 + len(CATEGORIES)), dtype=np.float16)
     danger = kinds != ""
     for column, truth, mask in [
         (0, danger, np.ones(len(kinds), dtype=bool)),
-        *((1 + k, kinds == kind, danger) for k, kind in enumerate(CATEGORIES)),
+        (1, red, danger & told),
+        *((2 + k, kinds == kind, danger) for k, kind in enumerate(CATEGORIES)),
     ]:
-        weights = {False: 1.0, True: CARE if column == 0 else 4.0}
+        weights = {False: 1.0, True: {0: CARE, 1: 1.0}.get(column, 4.0)}
         model = LogisticRegression(C=STRENGTH, class_weight=weights, solver="liblinear", max_iter=400, random_state=0)
         model.fit(matrix[mask], truth[mask])
         table[:-1, column] = model.coef_[0]
@@ -80,7 +84,7 @@ def freeze(table: npt.NDArray[np.float16], path: Path, *, count: int) -> None:
     """Writes the weights, and beside them their hash and thresholds."""
     raw = table.astype("<f2").tobytes()
     path.write_bytes(raw)
-    label = {"sha256": hashlib.sha256(raw).hexdigest(), "check": CHECK, "amber": AMBER, "examples": count}
+    label = {"sha256": hashlib.sha256(raw).hexdigest(), "check": CHECK, "amber": AMBER, "red": RED, "examples": count}
     path.with_suffix(".json").write_text(json.dumps(label, indent=1) + "\n", encoding="utf-8")
 
 
