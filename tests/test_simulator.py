@@ -249,9 +249,11 @@ def test_media_and_contact(phone: Phone) -> None:
     for kind in ("image", "audio", "sticker", "location"):
         assert phone.say(attachments=[{"kind": kind}]).status_code == 202
     assert phone.say(contact={"name": "Hoa", "phone": "0900000000"}).status_code == 202
-    hers = [line for line in phone.look()["lines"] if line["author"] == "person"]
-    assert [line["attachments"] for line in hers] == [["image"], ["audio"], ["sticker"], ["location"], []]
-    assert [line["contact"] for line in hers] == [False, False, False, False, True]
+    lines = phone.look()["lines"]
+    hers = [line["attachments"] for line in lines if line["author"] == "person"]
+    assert hers == [["image"], ["audio"], ["sticker"], ["location"]]
+    assert lines[-1]["author"] == "bot"  # shared details are kept, and only thanked for
+    assert lines[-1]["at"] > lines[-2]["at"]
 
 
 def test_too_many_messages_are_turned_away(phone: Phone) -> None:

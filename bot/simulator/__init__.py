@@ -74,6 +74,8 @@ def blueprint(parts: Parts, wake: Wake) -> Blueprint:
     @page.after_request
     def _headers(response: Response) -> Response:
         response.headers["Content-Security-Policy"] = POLICY
+        if request.endpoint == "simulator.static":
+            response.headers["Cache-Control"] = "public, max-age=300"
         return response
 
     @page.get("", strict_slashes=False)

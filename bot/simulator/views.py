@@ -56,7 +56,6 @@ def _line(row: RowMapping, said: Sequence[RowMapping], key: ConversationKey, tit
         line["message"] = key.open(sealed, "entry", public, "platform") if sealed else ""
         line["text"] = body.get("text") or body.get("tapped") or _tapped(body.get("payload", ""))
         line["attachments"] = [one["kind"] for one in body.get("attachments", ())]
-        line["contact"] = row["kind"] == "consent"
     else:
         line["bubbles"] = list(_bubbles(said, key))
     why = key.open(row["why_sealed"], "entry", public, "why") if row["why_sealed"] else ()

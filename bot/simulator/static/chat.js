@@ -89,6 +89,7 @@ function draw(line) {
   for (const bubble of line.bubbles) {
     if (shown.has(`bubble ${bubble.id}`)) continue;
     shown.add(`bubble ${bubble.id}`);
+    for (const row of mine.values()) if (row.dataset.mark === "sent") row.mark("received"); // shared details leave no line
     put(theirs(bubble, line.author, { like, tap, share }), false);
     last = bubble;
     offer();
