@@ -87,7 +87,7 @@ def notices(staff: Staff) -> list[Notice]:
                 for row in waiting
             )
     found = [
-        Notice("Có người mở khẩn cấp, cần chị xem lại", "glass.home", broken),
+        Notice("Có người mở khẩn cấp, cần người thứ hai xem lại", "glass.home", broken),
         Notice("Yêu cầu đặt lại xác thực hai bước, cần người thứ hai duyệt", "admin.members", asked),
     ]
     return [notice for notice in found if notice.count]
