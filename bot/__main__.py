@@ -6,15 +6,12 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any
 
 import click
 
 from bot import console
-from bot.errors import ContentError, OssoError, SettingsError, Unreachable
-
-C = TypeVar("C", bound=Callable[..., Any])
+from bot.errors import OssoError, SettingsError, Unreachable
 
 
 class Osso(click.Group):
@@ -24,22 +21,17 @@ class Osso(click.Group):
         try:
             return super().invoke(ctx)
         except SettingsError as error:
-            raise _Ended(str(error), 2) from None
-        except ContentError as error:
-            raise _Ended(str(error), 1) from None
+            _end(str(error), 2)
         except Unreachable as error:
             hint = "Is OSSO_DATABASE_URL right and the server up?"
-            raise _Ended(f"The database cannot be reached ({error}). {hint}", 3) from None
+            _end(f"The database cannot be reached ({error}). {hint}", 3)
         except OssoError as error:
-            raise _Ended(str(error), 1) from None
+            _end(str(error), 1)
 
 
-class _Ended(click.ClickException):
-    exit_code: int  # click's own default is 1
-
-    def __init__(self, message: str, code: int) -> None:
-        super().__init__(message)
-        self.exit_code = code
+def _end(message: str, code: int) -> None:
+    click.echo(message, err=True)
+    raise click.exceptions.Exit(code)
 
 
 @click.group(cls=Osso, context_settings={"help_option_names": ["-h", "--help"]})

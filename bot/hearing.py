@@ -241,7 +241,7 @@ class _Write:
             case "withdraw":
                 forget(self.rim, connection, self.held, self.row, (Reply(FORGOTTEN),), now)
             case "profile":
-                fields = {name: value for name, value in body.get("fields", [])}
+                fields = dict(body.get("fields", []))
                 sealed = self.held.key.seal(fields, "conversation", self.held.uuid, "profile")
                 queries.change_conversation(connection, mine, profile_sealed=sealed, heard_at=row["received_at"])
                 if self.row["owner"] == "bot":
