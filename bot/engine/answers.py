@@ -166,9 +166,9 @@ def unknown(talk: Talk, state: State) -> Turn:
     missed: tuple[Effect, ...] = (Missed(candidates),)
     count = state.unknowns + 1
     if calm(state, talk.heard.at):
-        after = replace(state, unknowns=0)
+        reply = talk.say("utter_noted" if state.unknowns else "utter_stay", state)
         effects = missed + talk.ticket(state, "unknown")
-        return Turn(after, (talk.say("utter_stay", state),), effects, "unknown", why=("unknown, calm",))
+        return Turn(replace(state, unknowns=1), (reply,), effects, "unknown", why=("unknown, calm",))
     if talk.heard.world.ticket != "none":
         reply = talk.say("utter_noted", state)
         return Turn(replace(state, unknowns=0), (reply,), missed, "unknown", why=("unknown, a ticket waits",))

@@ -54,6 +54,7 @@ REQUIRED: tuple[str, ...] = (
     "welcome",
     "delete_data",
     "language",
+    "safe_contact",
     *sorted(set(SMALLTALK.values())),
     "utter_welcome_short",
     "utter_return",

@@ -11,8 +11,9 @@ from bot.engine.book import SMALLTALK, Talk, locale_of, province_named, then
 from bot.engine.places import nearest
 from bot.flows.checks import typed
 from bot.flows.conditions import Scalar, holds
+from bot.flows.deeds import CLEAN_STACK
 from bot.flows.values import Collect, Slot
-from bot.flows.walk import Walk, at, go_on, start
+from bot.flows.walk import Done, Walk, at, go_on, start
 from bot.flows.words import fold
 from bot.messages import OpenTicket, RunAction, State, Turn
 
@@ -52,6 +53,8 @@ def walked(talk: Talk, state: State, walk: Walk, *, why: str = "flow goes on") -
     """What a walk said and did, and where the conversation stands now."""
     after = replace(state, slots=walk.slots, flow=walk.flow, step=walk.step, unknowns=0)
     after = replace(after, locale=locale_of(walk.slots, state.locale))
+    if any(isinstance(item, Done) and item.name == CLEAN_STACK for item in walk.did):
+        after = replace(after, stack=())
     turn = Turn(
         after,
         talk.replies(walk.did, after),

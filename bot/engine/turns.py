@@ -33,6 +33,10 @@ from bot.messages import (
 GAP = 24 * 3_600_000  # ms of silence after which she is greeted anew
 CHECK_WAIT = 15 * 60_000  # ms of silence after a CHECK question that make it AMBER
 MOST_DANGERS = 20
+SAFETY = "safety"  # stands in `State.last` while her yes or no may answer the crisis words
+PERSON_ARTICLE = (
+    "gen-gap-nguoi-that"  # the article about reaching a person: nobody who asks for one should have to read
+)
 SKILL: Mapping[Category, Skill] = {"suicide": "psychological", "child_abuse": "child", "runaway": "social"}
 QUIET_PAYLOADS = ("danger:silence", "remind", "handback", "forget:platform")  # from timers, the desk, the platform
 
@@ -130,7 +134,11 @@ def _safety(talk: Talk, state: State, danger: Danger) -> Turn:
         return Turn(replace(after, article=article or state.article), replies, (timer,), "safety", why=why)
     if not state.welcomed:
         replies = (*replies, talk.say("utter_welcome_short", state))
-    after = replace(after, flow="", step="", stack=(), trail=())
+    if danger.level == "AMBER":
+        after = dialogue.suspended(Turn(after)).state
+    else:
+        after = replace(after, flow="", step="", stack=(), trail=())
+    after = replace(after, last=SAFETY)
     return Turn(after, replies, (_ticket(danger, state), Timer("danger", 0)), "safety", why=why)
 
 
@@ -216,6 +224,8 @@ def _control(talk: Talk, state: State) -> Turn | None:
             return Turn(after, (reply,), (Subscription("*", False),), "stop", why=("stop",))
         case "person":
             return _person(talk, state)
+        case _ if talk.ear.sure and talk.ear.reading.candidates[0].article == PERSON_ARTICLE:
+            return _person(talk, state)
         case "menu":
             after = replace(_without_flow(talk, state), stack=(), unknowns=0)
             return Turn(after, (talk.say("utter_menu", after),), decision="flow", why=("menu",))
@@ -259,6 +269,9 @@ def _asked(talk: Talk, state: State) -> Turn:
         return _repeated(talk, state)
     if question := dialogue.open_question(talk, state):
         return dialogue.hear(talk, state, question)
+    if state.last == SAFETY and ear.act in ("yes", "no") and answers.calm(state, talk.heard.at):
+        # The crisis words ask more than one thing at once; what she may be told and when is asked again, one by one.
+        return dialogue.begin(talk, replace(state, last=""), "safe_contact")
     if not state.welcomed and (ear.act == "greeting" or ear.media == "sticker"):
         return dialogue.begin(talk, replace(state, welcomed=True), "welcome")
     if name := dialogue.triggered(talk, state):

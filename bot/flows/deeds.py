@@ -159,6 +159,11 @@ def _feedback(slots: Mapping[str, Scalar], setting: Setting) -> tuple[Effect, ..
     return (Feedback(article, useful, _text(slots, "feedback_why")),)
 
 
+def _nothing(slots: Mapping[str, Scalar], setting: Setting) -> tuple[Effect, ...]:
+    return ()
+
+
+CLEAN_STACK = "action_clean_stack"  # Rasa's own name: flows put aside are dropped, and nothing more is said
 DEEDS: Mapping[str, Deed] = MappingProxyType(
     {
         "action_open_ticket": _open_ticket,
@@ -174,5 +179,6 @@ DEEDS: Mapping[str, Deed] = MappingProxyType(
         "action_forget": _forget,
         "action_show_data": _show_data,
         "action_feedback": _feedback,
+        CLEAN_STACK: _nothing,
     }
 )

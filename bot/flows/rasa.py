@@ -7,7 +7,7 @@ from typing import Any
 import yaml
 
 from bot.flows.conditions import text
-from bot.flows.deeds import DEEDS
+from bot.flows.deeds import CLEAN_STACK, DEEDS
 from bot.flows.values import Act, Branch, Collect, Flow, Flows, Link, Noop, Rejection, SetSlots, Step
 
 VERSION = "3.1"
@@ -42,7 +42,7 @@ def domain(flows: Flows) -> dict[str, Any]:
 
 def _deeds(flows: Flows) -> set[str]:
     steps = (step for flow in flows.flows.values() for step in flow.steps.values())
-    return {step.name for step in steps if isinstance(step, Act) and step.name in DEEDS}
+    return {step.name for step in steps if isinstance(step, Act) and step.name in {*DEEDS} - {CLEAN_STACK}}
 
 
 def _slot(flows: Flows, name: str) -> dict[str, Any]:
