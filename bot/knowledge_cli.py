@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timedelta, timezone
 from difflib import unified_diff
@@ -36,13 +36,40 @@ VIETNAM = timezone(timedelta(hours=7))
 
 @dataclass(frozen=True, slots=True)
 class Tools:
-    """What the commands work with. Without `approvals`, `people` or `train` the commands that need them say so."""
+    """What the commands work with. Without `approvals` and `people` the commands that need them say so; without `train`
+    the bot's own reader of texts is taught for `test`, and publishing keeps no mark to compare with."""
 
     root: Path = Path("knowledge")
     now: Callable[[], datetime] = field(default=lambda: datetime.now(VIETNAM))
     approvals: Callable[[], Approvals] | None = None
     people: Callable[[], Mapping[str, Editor]] | None = None
     train: trial.Train | None = None
+
+
+def learner(root: Path, *, cache: Path | None = None) -> trial.Train:
+    """Teaches the bot's own reader of texts from articles, with the words and out-of-scope lines of `root`.
+
+    `cache` is a folder where what was learned is kept by content.
+    """
+    from bot.nlu import words  # noqa: PLC0415 - only this command needs the matcher and what it carries
+    from bot.nlu.match import Matcher  # noqa: PLC0415
+
+    lexicon = words.load(root / "words.yml", root=root)
+    beyond = root / "out_of_scope.tsv"
+    lines = beyond.read_text("utf-8").splitlines() if beyond.exists() else []
+    outside = [line.rpartition("\t")[2] for line in lines if line.strip() and not line.startswith("#")]
+
+    def train(held: Sequence[Article]) -> trial.Reader:
+        return Matcher.train(
+            {article.id: article.questions for article in held},
+            {article.id: article.title for article in held},
+            {article.id: " ".join(article.answer) for article in held},
+            lexicon,
+            outside,
+            cache=cache,
+        ).read
+
+    return train
 
 
 @click.group()
@@ -76,13 +103,12 @@ def check(tools: Tools, as_json: bool) -> None:
 @click.pass_obj
 def test(tools: Tools, folds: int, least: float, least_new: float, save: bool) -> None:
     """Mỗi câu hỏi có tìm về đúng bài của nó không: viết đúng, bỏ dấu, và khi bị giấu đi?"""
-    if not tools.train:
-        raise click.ClickException("Bộ hiểu câu hỏi chưa được nối vào lệnh này.")
     held = list(_shelf(tools).knowledge.articles.values())
-    reader = tools.train(held)
+    train = tools.train or learner(tools.root)
+    reader = train(held)
     written = trial.as_written(held, reader)
     bare = trial.without_marks(held, reader)
-    hidden = trial.left_out(held, tools.train, folds=folds)
+    hidden = trial.left_out(held, train, folds=folds)
     tables = [trial.by_article(answered) for answered in (written, bare, hidden)]
     click.echo("viết đúng  bỏ dấu  bị giấu  bài  ← nhầm sang")
     for name in sorted(tables[2], key=lambda name: (tables[1][name].top1, tables[2][name].top1)):
