@@ -22,8 +22,8 @@ from typing import Any, get_args
 
 from bot.messages import LEVELS, Category, Finding, Level
 from bot.nlu.normalise import Words as Lexicon
+from bot.nlu.normalise import normalise
 from bot.nlu.syllable import strip
-from bot.safety.words import words
 from bot.yamlfile import Document, read
 
 WINDOW = 14
@@ -142,7 +142,8 @@ class _Reader:
         self.lexicon = lexicon
         self.findings = findings
         self.raw: dict[str, list[str]] = {}
-        self.fills: dict[tuple[str, ...], list[str]] = {}
+        self.fills: dict[tuple[str, ...], dict[str, None]] = {}  # phrase -> its slots, in order
+        self.spelled: dict[str, tuple[str, ...]] = {}
         self.made: set[str] = set()
         self.leaned: set[str] = set()
 
@@ -223,6 +224,7 @@ class _Reader:
     def trie(self, cues: Mapping[tuple[str, ...], tuple[str, ...]]) -> Node:
         """Every phrase of the file under its words without marks."""
         root = Node()
+        longer = [(key, needed) for key, needed in cues.items() if len(key) > 1]
         for tokens, names in self.fills.items():
             node = root
             for token in tokens:
@@ -230,9 +232,9 @@ class _Reader:
             needed = (
                 cues.get(tokens)
                 if len(tokens) == 1
-                else next((c for k, c in cues.items() if len(k) > 1 and _inside(k, tokens)), None)
+                else next((c for k, c in longer if k[0] in tokens and _inside(k, tokens)), None)
             )
-            node.phrases.append(Phrase(tokens, tuple(dict.fromkeys(names)), needed))
+            node.phrases.append(Phrase(tokens, tuple(names), needed))
         return root
 
     def fillers(self, name: str, trail: tuple[str, ...]) -> list[str]:
@@ -254,13 +256,15 @@ class _Reader:
         return result
 
     def spell(self, phrase: str) -> tuple[str, ...]:
-        return words(phrase, self.lexicon).tokens
+        if phrase not in self.spelled:
+            self.spelled[phrase] = normalise(phrase, self.lexicon).tokens
+        return self.spelled[phrase]
 
     def fill(self, phrase: str, slot: str) -> None:
+        """Lets a phrase fill a slot, as messages are spelled and as it is written."""
         for tokens in {self.spell(phrase), tuple(phrase.lower().split())} - {()}:
-            names = self.fills.setdefault(tokens, [])
-            if slot not in names:
-                names.append(slot)
+            names = self.fills.setdefault(tokens, {})
+            names[slot] = None
 
     def literal(self, run: tuple[str, ...]) -> str:
         """A row of literal words is one slot, filled by every reading of its alternatives and optional words."""

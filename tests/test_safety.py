@@ -1,0 +1,434 @@
+"""The safety screen: what it must hear, what it must leave alone, and that nothing anyone writes can stop it."""
+
+from __future__ import annotations
+
+import datetime
+import json
+import shutil
+import subprocess
+import sys
+import unicodedata
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from bot.errors import ContentError
+from bot.messages import LEVELS, Category, Danger, Level
+from bot.nlu.syllable import strip
+from bot.safety import Screen, combine, crisis, lint
+from bot.safety.score import rows, score
+from bot.safety.signs import digest
+from bot.safety_cli import safety
+from bot.yamlfile import read
+
+ROOT = Path(__file__).resolve().parent.parent
+KNOWLEDGE = ROOT / "knowledge"
+DATA = ROOT / "tests" / "data" / "safety"
+TODAY = datetime.date(2026, 11, 25)
+
+
+@pytest.fixture(scope="module")
+def screen() -> Screen:
+    return Screen.load(KNOWLEDGE)
+
+
+def bare(text: str) -> str:
+    return strip(unicodedata.normalize("NFC", text.lower()))
+
+
+# --- what it must hear ----------------------------------------------------------------------------------------------
+
+NOW: list[tuple[str, Category]] = [
+    ("chồng em đang đánh em", "ipv"),
+    ("ck e đag uýnh e, c cíu e vs", "ipv"),
+    ("em đang trốn trong nhà vệ sinh, nhắn nhỏ thôi", "ipv"),
+    ("anh ta bóp cổ em, em không thở được", "ipv"),
+    ("em không muốn sống nữa", "suicide"),
+    ("em viết thư để lại cho con rồi", "suicide"),
+    ("không có em chắc cả nhà đỡ khổ", "suicide"),
+    ("em vừa uống hết vỉ thuốc ngủ", "suicide"),
+    ("em bị lừa bán sang Trung Quốc, họ nhốt em", "trafficking"),
+    ("họ bắt em tiếp khách, không cho về", "trafficking"),
+    ("tui bị hiếp dâm hồi hôm", "sexual_violence"),
+    ("cháu 11 tuổi, dượng hay sờ vào người cháu", "child_abuse"),
+    ("nó đang cầm dao đứng trước cửa nhà tôi", "threat"),
+    ("em bế con chạy ra ngoài đường rồi, không biết đi đâu", "runaway"),
+    ("con em bị co giật tím tái", "medical"),
+    ("em đang mang thai mà ra máu nhiều quá", "medical"),
+]
+
+
+@pytest.mark.parametrize(("text", "category"), NOW)
+@pytest.mark.parametrize(
+    "view", [str, bare, lambda t: unicodedata.normalize("NFD", t), str.upper], ids="marks bare nfd caps".split()
+)
+def test_imminent_danger_is_red_however_it_is_typed(
+    screen: Screen, text: str, category: Category, view: Callable[[str], str]
+) -> None:
+    danger = screen.read(view(text))
+    assert (danger.level, danger.category) == ("RED", category), danger
+    assert danger.evidence
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "cứu em với",
+        "cuu em voi",
+        "SOS",
+        "sống làm gì nữa hả chị",
+        "em m.u.ố.n c.h.ế.t",
+        "em muốn chếttttt",
+        "em mu\u200bốn ch\u200bết",
+        "em muon tu tu",
+        "살려주세요",
+        "죽고 싶어요",
+    ],
+)
+def test_disguised_and_foreign_calls_are_red(screen: Screen, text: str) -> None:
+    assert screen.read(text).level == "RED"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "em bị chồng đánh nhiều lần rồi",
+        "mặt em tím hết, em nói với mẹ là em ngã",
+        "chủ giữ hộ chiếu, không cho em về",
+        "ông chủ cứ sờ soạng em",
+        "người yêu cũ dọa tung clip của em",
+    ],
+)
+def test_a_disclosure_is_amber_at_least(screen: Screen, text: str) -> None:
+    for view in (text, bare(text)):
+        assert screen.read(view).level in ("AMBER", "RED"), view
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["chồng em không đánh em", "trước đây chồng hay đánh, giờ em ly hôn rồi, giờ ổn rồi", "bạo lực gia đình là gì"],
+)
+def test_denied_past_and_asked_about_is_check(screen: Screen, text: str) -> None:
+    assert screen.read(text).level == "CHECK"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "em mệt muốn chết",
+        "cười chết mất",
+        "xe em bị chết máy",
+        "em giết gà cúng giỗ",
+        "treo cờ ngày lễ",
+        "chị cứ từ từ",
+        "de em tu tu lam giay to",
+        "can tu van ve khai sinh",
+        "em ban viec nha",
+        "anh Hiệp bên xã",
+        "làm giấy chứng tử cho ba ở đâu",
+        "xem phim thấy chồng đánh vợ tức ghê",
+        "tờ rơi phòng chống mua bán người",
+        "em muốn ly hôn với chồng Hàn Quốc",
+        "cho em hỏi làm hộ chiếu cho con",
+        "đánh giá 5 sao",
+        "",
+        "👍👍",
+        "ok chị",
+    ],
+)
+def test_everyday_words_stay_quiet(screen: Screen, text: str) -> None:
+    assert screen.read(text).level == "NONE", screen.read(text)
+
+
+def test_danger_in_the_middle_of_a_long_letter_is_heard(screen: Screen) -> None:
+    page = "Em muốn hỏi thủ tục khai sinh cho con, con em sinh bên Hàn, giấy tờ để ở nhà. " * 24
+    assert screen.read(page).level == "NONE"
+    assert len(page) * 2 < 4_000
+    assert screen.read(page + "Chồng em đang cầm dao đuổi em. " + page).level == "RED"
+
+
+# --- bad input ------------------------------------------------------------------------------------------------------
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.text(alphabet=st.characters(codec=None), max_size=300))
+def test_any_text_gives_a_danger(screen: Screen, text: str) -> None:
+    danger = screen.read(text)
+    assert danger.level in LEVELS
+    assert bool(danger.category) <= (danger.level != "NONE")
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.sampled_from("chồng em đánh không nhốt chết muốn bán dao . , ? phim".split()), max_size=80))
+def test_shuffled_alarming_words_never_break_it(screen: Screen, parts: list[str]) -> None:
+    assert screen.read(" ".join(parts)).level in LEVELS
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.sampled_from([text for text, _ in NOW]), st.sampled_from(["\u200b", "\u202e", "\ufeff", "\ud800", " ", "!!!"])
+)
+def test_odd_characters_around_do_not_hide_danger(screen: Screen, text: str, odd: str) -> None:
+    assert screen.read(odd + text + odd).level == "RED"
+
+
+class Stopwatch:
+    """Seconds that pass as the test says, one step each time somebody looks."""
+
+    def __init__(self, step: float) -> None:
+        self.now, self.step = 0.0, step
+
+    def __call__(self) -> float:
+        self.now += self.step
+        return self.now
+
+
+def test_time_running_out_is_check_never_none(screen: Screen) -> None:
+    assert replace(screen, clock=Stopwatch(0.0)).read("chào chị").level == "NONE"
+    assert replace(screen, clock=Stopwatch(0.06)).read("chào chị").level == "CHECK"
+
+
+def test_a_fault_of_the_screen_is_check_never_none(screen: Screen) -> None:
+    broken = replace(screen, classifier=None)  # type: ignore[arg-type]
+    assert broken.read("chào chị em hỏi chút").level == "CHECK"
+
+
+def test_floods_are_bounded_and_still_looked_at(screen: Screen) -> None:
+    steady = replace(screen, clock=Stopwatch(0.0))  # no clock to save it: the work itself must be bounded
+    texts = lint.floods(screen.signs)
+    assert len(texts) > 4
+    for text in texts:
+        assert steady.read(text).level in LEVELS
+    hidden = "xin chào chị " * 8_000 + "chồng đang cầm dao giết em " + "cảm ơn chị " * 8_000
+    assert steady.read(hidden).level == "CHECK"
+
+
+# --- the conversation -----------------------------------------------------------------------------------------------
+
+MINUTE = 60_000
+
+
+@pytest.mark.parametrize(
+    ("history", "now", "level"),
+    [
+        ([], "AMBER", "AMBER"),
+        ([(0, "AMBER")], "AMBER", "RED"),
+        ([(-31 * MINUTE, "AMBER")], "AMBER", "AMBER"),
+        ([(0, "CHECK")], "AMBER", "AMBER"),
+        ([(0, "RED")], "NONE", "RED"),
+        ([(0, "RED")], "CHECK", "RED"),
+        ([(-31 * MINUTE, "RED")], "NONE", "NONE"),
+        ([(0, "AMBER")], "NONE", "NONE"),
+    ],
+)
+def test_levels_add_up_over_half_an_hour(history: list[tuple[int, Level]], now: Level, level: Level) -> None:
+    assert combine(history, Danger(now, "ipv" if now != "NONE" else ""), MINUTE).level == level
+
+
+def test_a_joke_afterwards_does_not_lower_red(screen: Screen) -> None:
+    assert combine([(0, "RED")], screen.read("em đùa thôi mà chị"), MINUTE).level == "RED"
+
+
+# --- first words ----------------------------------------------------------------------------------------------------
+
+WHERE = ("", "vietnam", "korea", "taiwan", "china", "other")
+
+
+def every_reply(screen: Screen) -> Iterator[tuple[Danger, str, tuple[str, ...]]]:
+    for level in LEVELS[1:]:
+        for category in ("", *screen.crisis.hear["RED"]):
+            danger = Danger(level, category if category != "default" else "")  # type: ignore[arg-type]
+            for country in WHERE:
+                for staffed, opens in ((True, ""), (False, "8 giờ sáng mai"), (False, "")):
+                    replies = screen.crisis_replies(danger, country=country, staffed=staffed, opens=opens)
+                    yield danger, country, tuple(reply.text for reply in replies)
+
+
+def test_every_reply_keeps_the_rules(screen: Screen) -> None:
+    seen = list(every_reply(screen))
+    assert len(seen) > 400
+    for _, _, texts in seen:
+        for text in texts:
+            assert 0 < len(text) <= crisis.LONGEST, text
+            assert "{" not in text
+            assert not any(loud in text[: crisis.FIRST].lower() for loud in ("đánh", "chết", "bạo", "công an", "tự tử"))
+            assert not any(banned in text.lower() for banned in ("tại sao", "vì sao", "thuốc", "dây"))
+
+
+def test_check_asks_one_question_with_two_buttons(screen: Screen) -> None:
+    (reply,) = screen.crisis_replies(Danger("CHECK", "ipv"), country="", staffed=True, opens="")
+    assert reply.text.count("?") == 1
+    assert [choice.payload for choice in reply.choices] == ["danger:yes", "danger:no"]
+    assert all(len(choice.title) <= 20 for choice in reply.choices)
+
+
+def test_numbers_can_be_tapped_and_carry_their_country(screen: Screen) -> None:
+    _, numbers, _ = screen.crisis_replies(Danger("RED", "ipv"), country="", staffed=True, opens="")
+    assert {choice.phone for choice in numbers.choices} == {"113", "115", "111"}
+    assert all("Việt Nam" in choice.title for choice in numbers.choices)
+    _, numbers, _ = screen.crisis_replies(Danger("RED", "ipv"), country="korea", staffed=True, opens="")
+    assert {"112", "1366"} <= {choice.phone for choice in numbers.choices}
+    assert all(number in numbers.text for number in ("112", "1366", "1577-1366", "119", "113"))
+    _, numbers, _ = screen.crisis_replies(Danger("RED", "ipv"), country="taiwan", staffed=True, opens="")
+    assert numbers.choices[0].phone == "1955"
+    assert "113 – công an (Việt Nam)" in numbers.text
+
+
+def test_it_tells_the_truth_about_who_is_there(screen: Screen) -> None:
+    def last(level: Level, *, staffed: bool, opens: str) -> str:
+        return screen.crisis_replies(Danger(level), country="", staffed=staffed, opens=opens)[-1].text
+
+    for level in ("RED", "AMBER"):
+        assert "đang trực" in last(level, staffed=True, opens="")
+        assert "8 giờ" in last(level, staffed=False, opens="8 giờ")
+        assert "đang trực" not in last(level, staffed=False, opens="")
+    assert screen.crisis_replies(Danger(), country="", staffed=True, opens="") == ()
+
+
+# --- the files ------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    for name in ("danger.yml", "danger.bin", "danger.json", "crisis.yml", "words.yml"):
+        shutil.copy(KNOWLEDGE / name, tmp_path)
+    return tmp_path
+
+
+def spoil(path: Path, old: str, new: str) -> None:
+    text = path.read_text(encoding="utf-8")
+    assert old in text
+    path.write_text(text.replace(old, new, 1), encoding="utf-8")
+
+
+def test_the_copied_files_are_good(folder: Path) -> None:
+    assert Screen.load(folder).read("em muốn tự tử").level == "RED"
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "code"),
+    [
+        ("danger.yml", "category: suicide\n    level: RED", "category: sadness\n    level: RED", "category"),
+        ("danger.yml", "category: suicide\n    level: RED", "category: suicide\n    level: HIGH", "level"),
+        ("danger.yml", '- "chán sống"', '- "{nobody} chán sống"', "no-slot"),
+        ("danger.yml", "  - id: suicide.means", "  - id: suicide.wish", "id"),
+        ("danger.yml", "    unless: [media]", "    unless: [medio]", "no-slot"),
+        ("danger.yml", "\nmodifiers:", "\nmodifierz:", "unknown-key"),
+        ("crisis.yml", "OSSO đã đọc tin của chị và ở đây với chị. Việc này", "Cấp cứu ngay! Việc này", "loud"),
+        ("crisis.yml", "Chuyện này không phải lỗi của chị.", "Tại sao chị không bỏ đi?", "banned"),
+        ("crisis.yml", "làm việc tới: {opens}", "làm việc tới: {open}", "hole"),
+        ("crisis.yml", '"Cần người hỗ trợ"', '"Đúng rồi, em đang cần người hỗ trợ"', "buttons"),
+        ("crisis.yml", "default: [vn-113, vn-115, vn-111]", "default: [kr-112]", "number"),
+        ("danger.json", '"sha256": "', '"sha256": "0', "classifier"),
+    ],
+)
+def test_a_spoiled_file_is_refused_with_its_line(folder: Path, file: str, old: str, new: str, code: str) -> None:
+    spoil(folder / file, old, new)
+    with pytest.raises(ContentError) as caught:
+        Screen.load(folder)
+    assert code in {finding.code for finding in caught.value.findings}
+    assert all(finding.line >= 1 and finding.vi and finding.en for finding in caught.value.findings)
+
+
+def test_all_faults_come_at_once(folder: Path) -> None:
+    spoil(folder / "danger.yml", '- "chán sống"', '- "{nobody} chán sống"')
+    spoil(folder / "crisis.yml", "làm việc tới: {opens}", "làm việc tới: {open}")
+    with pytest.raises(ContentError) as caught:
+        Screen.load(folder)
+    assert {"no-slot", "hole"} <= {finding.code for finding in caught.value.findings}
+
+
+def test_two_people_must_sign(folder: Path) -> None:
+    def unsigned() -> bool:
+        return any(f.code == "unsigned" for f in lint.check(folder, Stopwatch(0.0), today=TODAY))
+
+    assert unsigned()
+    document, _ = read(folder / "danger.yml")
+    assert document is not None
+    content = digest(document.data)
+    one = f"{{content: {content}, by: An, on: 2026-11-25}}"
+    again = f"{{content: {content}, by: ' an', on: 2026-11-26}}"
+    other = f"{{content: {content}, by: Bình, on: 2026-11-26}}"
+    spoil(folder / "danger.yml", "reviews: []", f"reviews: [{one}, {again}]")
+    assert unsigned()
+    spoil(folder / "danger.yml", again, other)
+    assert not unsigned()
+    spoil(folder / "danger.yml", '- "chán sống"', '- "chán sống lắm"')
+    assert unsigned()
+
+
+def test_the_files_as_shipped_have_no_fault() -> None:
+    found = lint.check(KNOWLEDGE, Stopwatch(0.0), today=TODAY)
+    assert [f for f in found if f.severity == "error"] == []
+    assert {f.code for f in found} <= {"unsigned", "overlap", "hidden", "unused"}
+
+
+def test_lints_find_what_is_slow_said_twice_or_stale(folder: Path) -> None:
+    spoil(folder / "danger.yml", '- "chán sống"', '- "chán sống"\n      - "chán sống"')
+    found = lint.check(folder, Stopwatch(1.0), today=datetime.date(2027, 6, 1))
+    assert {"slow", "overlap", "stale-number"} <= {f.code for f in found}
+
+
+def test_serving_does_not_load_the_training_library() -> None:
+    code = "import sys; from bot.safety import Screen; Screen.load; print('sklearn' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True)
+    assert done.stdout.strip() == "False"
+
+
+# --- the figures ----------------------------------------------------------------------------------------------------
+
+
+def test_the_development_set_is_what_it_says() -> None:
+    judge, rules = rows(DATA / "judge.tsv"), rows(DATA / "rules.tsv")
+    assert len(judge) + len(rows(DATA / "rules.tsv")) >= 1_500
+    assert not {row.text for row in judge} & {row.text for row in rules if len(row.text) > 30}
+    for part in (judge, rules):
+        harmless = sum(row.category == "" for row in part)
+        assert 0.4 <= harmless / len(part) <= 0.6
+    styles = {row.style for row in judge}
+    assert {
+        "textbook",
+        "implicit",
+        "child",
+        "neighbour",
+        "abroad",
+        "dialect_c",
+        "unmarked",
+        "teencode",
+        "story",
+    } <= styles
+    assert {"idiom", "cooking", "farming", "film", "news", "paperwork", "study", "negation", "homograph"} <= styles
+
+
+def test_figures_on_the_judging_part_do_not_fall(screen: Screen) -> None:
+    result = score(replace(screen, clock=Stopwatch(0.0)).read, rows(DATA / "judge.tsv"))
+    assert result.dangerous > 250
+    assert result.recall >= 0.97
+    assert result.imminent >= 0.97
+    assert result.imminent_red >= 0.90
+    assert result.category_right >= 0.95
+    assert result.false_alarms <= 0.03
+    assert result.check_on_harmless <= 0.10
+    for style, floor in (("implicit", 0.9), ("unmarked", 0.95)):
+        found, of = result.cases[f"style {style}"]
+        assert found / of >= floor, style
+
+
+def test_the_commands(folder: Path, tmp_path: Path) -> None:
+    checked = CliRunner().invoke(safety, ["check", "--folder", str(folder)])
+    assert checked.exit_code == 0, checked.output
+    assert "unsigned" in checked.output
+    few = tmp_path / "few.tsv"
+    few.write_text("RED\tsuicide\ttextbook\tem muốn tự tử\nNONE\t\tplain\tchào chị\n", encoding="utf-8")
+    tested = CliRunner().invoke(safety, ["test", "--json", "--folder", str(folder), "--examples", str(few)])
+    figures = json.loads(tested.output)
+    assert (figures["recall"], figures["false_alarms"], figures["dangerous"]) == (1.0, 0.0, 1)
+    few.write_text("LOUD\tsuicide\ttextbook\n", encoding="utf-8")
+    assert CliRunner().invoke(safety, ["test", "--examples", str(few)]).exit_code == 1
+    spoil(folder / "danger.yml", "\nmodifiers:", "\nmodifierz:")
+    assert CliRunner().invoke(safety, ["check", "--folder", str(folder)]).exit_code == 1
