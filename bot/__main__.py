@@ -141,14 +141,23 @@ def doctor() -> None:
     sys.exit(console.doctor())
 
 
+def _given_accounts(group: click.Group) -> click.Group:
+    """These commands take a function that opens the accounts as their context object."""
+    group.context_settings["obj"] = console.accounts
+    return group
+
+
 def _mount() -> None:
     """Commands that live with their rooms."""
     from bot.flows_cli import export, flow
     from bot.knowledge_cli import kb
     from bot.safety_cli import safety
+    from handoff.cli import audit, user
 
     for group in (kb, safety, flow, export):
         main.add_command(group)
+    for group in (user, audit):
+        main.add_command(_given_accounts(group))
 
 
 _mount()

@@ -14,12 +14,15 @@ from sqlalchemy import select, update
 
 from bot import log, serve, wiring
 from bot.engine import take_turn
-from bot.errors import OssoError
+from bot.errors import ContentError, OssoError
 from bot.hearing import ZONE
+from bot.knowledge import load as read_knowledge
 from bot.messages import Answer, Call, Choice, Danger, Heard, OpenTicket, State, Turn, World
 from bot.rim import MaybeSent, Mind, NotSent
 from bot.settings import Settings
 from bot.store import migrate, queries
+from handoff.accounts import demo
+from handoff.accounts.accounts import Accounts, open_accounts
 
 DECISIONS = ("answer", "clarify", "safety", "person", "flow", "smalltalk", "unknown", "stop")
 
@@ -38,12 +41,12 @@ def web() -> None:
 
 def worker() -> None:
     config = _ready()
-    serve.until_stopped(serve.start(wiring.build(config), works=True, ticks=False))
+    serve.until_stopped(serve.start(serve.build(config), works=True, ticks=False))
 
 
 def clock() -> None:
     config = _ready()
-    serve.until_stopped(serve.start(wiring.build(config), works=False, ticks=True))
+    serve.until_stopped(serve.start(serve.build(config), works=False, ticks=True))
 
 
 def _ready() -> Settings:
@@ -65,13 +68,36 @@ def _greet(config: Settings) -> None:
     click.echo(f"  ({config.env}, {config.database_url.split(':', 1)[0].split('+', 1)[0]})\n")
     if config.simulator:
         click.echo(f"  chat as a woman would     {home}/chat")
-    click.echo(f"  the counsellors' desk     {home}/desk")
+    click.echo(f"  the counsellors' desk     {home}/desk/")
+    if not config.production:
+        for line in _demo_sign_in(config):
+            click.echo(f"    {line}")
     click.echo(f"  webhooks                  {home}/webhooks/zalo, {home}/webhooks/messenger")
     for account in config.accounts:
         name = account.channel if account.number == 1 else f"{account.channel} {account.number}"
         state = "configured" if not account.missing else "not configured; missing " + ", ".join(account.missing)
         click.echo(f"  {name:<25} {state}")
     click.echo("\n  Ctrl-C stops.\n")
+
+
+def accounts() -> Accounts:
+    """The staff's accounts, for `osso user` and `osso audit`."""
+    config = serve.read_settings()
+    database = wiring.open_database(config)
+    try:
+        offices = {one.id: one.name for one in read_knowledge(config.knowledge_dir).offices.values()}
+    except ContentError:
+        offices = {}
+    return open_accounts(config, database, clock=wiring.now_ms, offices=lambda: offices)
+
+
+def _demo_sign_in(config: Settings) -> list[str]:
+    database = wiring.open_database(config)
+    try:
+        made = open_accounts(config, database, clock=wiring.now_ms, offices=dict)
+        return demo.words(made, *demo.account(made)).splitlines()[1:]
+    finally:
+        database.close()
 
 
 # --- asking ---------------------------------------------------------------------------------------------------------
@@ -320,7 +346,7 @@ def doctor() -> int:
     def report(name: str, fine: bool, detail: str, mend: str = "") -> None:
         nonlocal bad
         bad += not fine
-        click.secho(f"{'ok  ' if fine else 'BAD '} {name:<12}", fg="green" if fine else "red", nl=False)
+        click.secho(f"{'ok  ' if fine else 'BAD '} {name:<14}", fg="green" if fine else "red", nl=False)
         click.echo(detail + ("" if fine or not mend else f"  → {mend}"))
 
     report("settings", True, f"{config.env}, data in {config.data_dir}")

@@ -21,6 +21,8 @@ from bot.app import create_server
 from bot.errors import OssoError
 from bot.settings import Settings
 from bot.wiring import Hands, Parts
+from handoff.duty import roster
+from handoff.jobs import handoff_jobs
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
@@ -56,6 +58,11 @@ def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
     return settings.load(given, dotenv)
 
 
+def build(config: Settings) -> Parts:
+    """The parts, with the desk's roster behind the bot's honest waiting words."""
+    return wiring.build(config, roster=roster)
+
+
 def start(parts: Parts, *, works: bool, ticks: bool) -> Running:
     """Starts the threads of this process: workers, clock."""
     hands = wiring.hands(parts, works=works)
@@ -64,7 +71,7 @@ def start(parts: Parts, *, works: bool, ticks: bool) -> Running:
     if works:
         jobs += clock.worker_jobs(parts.rim, hands.wake)
     if ticks:
-        jobs += clock.jobs(parts.rim, hands.wake) + wiring.clock_jobs(parts, hands.wake)
+        jobs += clock.jobs(parts.rim, hands.wake) + wiring.clock_jobs(parts) + handoff_jobs(parts)
     return Running(parts, hands, clock.start(jobs))
 
 
@@ -115,7 +122,7 @@ class Server(BaseApplication):  # type: ignore[misc]
 
 def application(config: Settings, *, works: bool, ticks: bool) -> tuple[WSGIApplication, Running]:
     """The web app of this process together with its threads."""
-    parts = wiring.build(config)
+    parts = build(config)
     running = start(parts, works=works, ticks=ticks)
     wiring.watch(parts)
     return create_server(parts, running.hands.wake), running

@@ -19,7 +19,7 @@ from bot.engine import REQUIRED, Book
 from bot.grants import Grants
 from bot.hearing import ZONE
 from bot.http import Http
-from bot.knowledge import Knowledge, Library
+from bot.knowledge import Knowledge, Library, Province
 from bot.metrics import Meter
 from bot.nlu import acts, words
 from bot.nlu.entities import load_places
@@ -139,9 +139,12 @@ def build(
     *,
     transport: Transport | None = None,
     clock: Callable[[], int] = now_ms,
-    roster: Roster = nobody_known,
+    roster: Callable[[Database, Callable[[], Mapping[str, Province]]], Roster] | None = None,
 ) -> Parts:
-    """Puts the parts together. Raises ContentError, SettingsError or Unreachable."""
+    """Puts the parts together; `roster` makes the desk's word on who is on shift.
+
+    Raises ContentError, SettingsError or Unreachable.
+    """
     database = open_database(settings)
     library = open_library(settings)
     messenger, zalo = open_channels(settings)
@@ -169,7 +172,7 @@ def build(
         transport=http,
         tokens=grants,
         clock=clock,
-        roster=roster,
+        roster=roster(database, lambda: library.knowledge.provinces) if roster else nobody_known,
         drafts=not settings.production,
         gather_ms=int(settings.gather_seconds * 1000),
         meter=meter,
@@ -222,7 +225,7 @@ def own_jobs(parts: Parts) -> tuple[Job, ...]:
     return Job("knowledge", 1.0, parts.library.poll), Job("pulse", 5.0, parts.pulse.beat)
 
 
-def clock_jobs(parts: Parts, wake: Wake) -> tuple[Job, ...]:
+def clock_jobs(parts: Parts) -> tuple[Job, ...]:
     """The clock's jobs of the other rooms."""
     return (Job("tokens", 600.0, parts.grants.refresh_due),)
 
