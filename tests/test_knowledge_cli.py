@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
+from shutil import copyfile
 
 import pytest
 from click.testing import CliRunner, Result
@@ -12,9 +13,9 @@ from rapidfuzz import fuzz
 
 from bot.knowledge import Approval, Article, Editor, examples, load
 from bot.knowledge.trial import families, left_out, read_golden, score
-from bot.knowledge_cli import Tools, kb
+from bot.knowledge_cli import Tools, kb, learner
 from bot.messages import Candidate, Reading
-from tests.knowledge_sample import ARTICLE, changed, put, sample
+from tests.knowledge_sample import ARTICLE, REAL, changed, put, sample
 
 NOW = datetime(2026, 11, 25, 8, tzinfo=timezone(timedelta(hours=7)))
 PEOPLE: Mapping[str, Editor] = {
@@ -228,6 +229,22 @@ def test_the_trial_prints_each_article_with_what_won_instead(tools: Tools, root:
     moved = run(tools, "test", "--least", "0").output
     assert "đổi: “ghi chú ly hôn ở đâu” gen-hai (answer) → leg-mot (answer)" in moved
     assert "so với lần đăng trước: 1 câu" in moved
+
+
+def test_without_hiding_the_trial_is_quick(tools: Tools) -> None:
+    result = run(tools, "test", "--folds", "0", "--least-new", "1")
+    assert result.exit_code == 0
+    assert "      -  leg-mot" in result.output
+    assert "bị giấu: 0 câu" in result.output
+
+
+def test_the_bots_own_reader_is_taught_when_none_is_given(root: Path) -> None:
+    copyfile(REAL / "words.yml", root / "words.yml")
+    put(root, "out_of_scope.tsv", "chat\thôm nay trời đẹp quá\nadvert\tbán xe máy cũ\n")
+    reader = learner(root)(list(load(root).articles.values()))
+    reading = reader("ghi chu ly hon lam o dau")
+    assert reading.exact
+    assert reading.candidates[0].article == "leg-mot"
 
 
 def test_a_left_out_question_is_never_learned(root: Path) -> None:
