@@ -11,6 +11,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import cache
 from pathlib import Path
 
 import phonenumbers
@@ -180,16 +181,10 @@ def _provinces(flat: _Flat, places: Places) -> Iterator[Entity]:
 
 def _countries(flat: _Flat) -> Iterator[Entity]:
     words = flat.words()
-    forms = [
-        (name, tuple(f.lstrip("*").split()), f[0] == "*") for name, all_ in _COUNTRIES.items() for f in all_.split("|")
-    ]
-    by_first: dict[str, list[tuple[str, Form, bool]]] = defaultdict(list)
-    for name, form, cued in sorted(forms, key=lambda f: -len(f[1])):
-        by_first[syllable.strip(form[0])].append((name, form, cued))
     at = 0
     while at < len(words):
         step = 1
-        for name, form, cued in by_first.get(words[at][1], ()):
+        for name, form, cued in _country_forms().get(words[at][1], ()):
             after = words[at + 1][1] if at + 1 < len(words) else ""
             known = len(words) == 1 or (at > 0 and words[at - 1][1] in _ABROAD and after not in _COMPOUNDS)
             if _fits(words, at, form) and (not cued or (known and (words[at][0] in form or not _ordinary(form[0])))):
@@ -197,6 +192,15 @@ def _countries(flat: _Flat) -> Iterator[Entity]:
                 step = len(form)
                 break
         at += step
+
+
+@cache
+def _country_forms() -> Mapping[str, tuple[tuple[str, Form, bool], ...]]:
+    forms = [(name, f.lstrip("*"), f[0] == "*") for name, line in _COUNTRIES.items() for f in line.split("|")]
+    table: dict[str, list[tuple[str, Form, bool]]] = defaultdict(list)
+    for name, form, cued in sorted(forms, key=lambda f: -len(f[1].split())):
+        table[syllable.strip(form.split()[0])].append((name, tuple(form.split()), cued))
+    return {first: tuple(found) for first, found in table.items()}
 
 
 def _ordinary(word: str) -> bool:

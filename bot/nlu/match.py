@@ -20,18 +20,19 @@ from bot.nlu import score, syllable
 from bot.nlu.acts import Acts, act_of
 from bot.nlu.entities import Places, entities
 from bot.nlu.features import Floats
-from bot.nlu.model import FORMAT, Lesson, Model, Text, load, to_json
+from bot.nlu.model import Lesson, Model, Text, load, to_json
 from bot.nlu.normalise import Normalised, Words, concepts, normalise
 from bot.nlu.spelling import Speller
 
 LONGEST = 6_000  # characters of one message that are read; the first and the last parts of anything longer
 MOST_WORDS = 400
-SPAN_FROM, SPAN_WORDS, MOST_SPANS = 36, 24, 8  # longer stories are also read in parts
-SPAN_PART = 0.5  # of the score comes from the best part of a story
+STORY, PART_WORDS, MOST_PARTS = 36, 24, 8  # texts of so many words are also read in parts
+PART_WEIGHT = 0.6  # of the score comes from the best part of a story
 LAST_ARTICLE, SHORT = 0.08, 6  # a little for the article just told, when she adds a few words only
 COUNTRY = 0.05  # a little for, or off, articles titled with her country, or another
 COUNTRIES = {"korea": "han_quoc", "taiwan": "dai_loan", "china": "trung_quoc"}
 CANDIDATES = 5
+_TAUGHT_BY = ("train", "score", "features", "index", "model")  # what is learned depends on these rooms too
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,10 +124,16 @@ class Matcher:
         named = concepts(Normalised(tokens=tokens, plain_tokens=plain), self.words)
         like = score.likeness(model, Text(tokens, plain, named), share=normal.share)
         z, outside = score.scores(model, like)
-        if len(tokens) >= SPAN_FROM:
-            z = self._story(model, tokens, plain, share=normal.share, whole=z)
+        agreed = True
+        if len(tokens) >= STORY:
+            whole = int(z.argmax())
+            z = self._story(model, tokens, plain, breaks=normal.breaks, share=normal.share, whole=z)
+            agreed = whole == int(z.argmax())
         z = z + self._hints(named, len(tokens), last_article=last_article, slots=slots)
         sure = score.sure(model, score.facts(like, z, outside, labels=model.labels))
+        limits = model.calibration
+        if not agreed:  # the story as a whole speaks of something else: ask, do not tell
+            sure = min(sure, limits.answer - 0.01)
         order = np.argsort(-z)[:CANDIDATES]
         shares = np.exp((z[order] - z[order[0]]) / 0.25)
         rest = shares[1:] / max(float(shares[1:].sum()), 1e-9) * (1 - sure)
@@ -134,22 +141,34 @@ class Matcher:
         candidates = tuple(
             Candidate(self.articles[i], self.titles[i], round(p, 4)) for i, p in zip(order, points, strict=True)
         )
-        limits = model.calibration
         band: Band = "answer" if sure >= limits.answer else "clarify" if sure >= limits.clarify else "unknown"
         why = self._why(model, like, named, best=int(order[0]), sure=sure, band=band, plain=plain)
         return Reading(normal.marked, normal.plain, False, candidates, sure, band, act, found, why)
 
     def _story(
-        self, model: Model, tokens: tuple[str, ...], plain: tuple[str, ...], *, share: float, whole: Floats
+        self,
+        model: Model,
+        tokens: tuple[str, ...],
+        plain: tuple[str, ...],
+        *,
+        breaks: tuple[int, ...],
+        share: float,
+        whole: Floats,
     ) -> Floats:
-        """A long story's question may stand in any part of it: half of the score is that of the best part."""
-        size = max(SPAN_WORDS, -(-2 * len(tokens) // (MOST_SPANS + 1)))
-        parts = []
-        for start in range(0, max(len(tokens) - size // 2, 1), size // 2):
-            side, bare = tokens[start : start + size], plain[start : start + size]
+        """A long story's question may stand in any part of it: more than half of the score is that of the best part."""
+        size = max(PART_WORDS, -(-len(tokens) // (MOST_PARTS // 2)))
+        parts: list[Floats] = []
+        start = 0
+        while start < len(tokens):
+            ends = [b for b in breaks if start + 5 <= b <= start + size]
+            end = ends[0] if ends and len(parts) < MOST_PARTS // 2 else min(start + size, len(tokens))
+            if len(tokens) - end < 4:
+                end = len(tokens)
+            side, bare = tokens[start:end], plain[start:end]
             named = concepts(Normalised(tokens=side, plain_tokens=bare), self.words)
             parts.append(score.scores(model, score.likeness(model, Text(side, bare, named), share=share))[0])
-        return np.asarray((1 - SPAN_PART) * whole + SPAN_PART * np.max(parts, axis=0), np.float32)
+            start = end
+        return np.asarray((1 - PART_WEIGHT) * whole + PART_WEIGHT * np.max(parts, axis=0), np.float32)
 
     def _hints(self, named: tuple[str, ...], length: int, *, last_article: str, slots: Mapping[str, object]) -> Floats:
         nudge = np.zeros(len(self.articles), np.float32)
@@ -230,7 +249,9 @@ def _learned(lesson: Lesson, cache: Path | None) -> Model:
 
         return fit(lesson)
     raw = to_json(lesson)
-    path = cache / f"nlu-{FORMAT}-{hashlib.sha256(raw).hexdigest()[:32]}.npz"
+    here = Path(__file__).parent
+    code = b"".join((here / f"{name}.py").read_bytes() for name in _TAUGHT_BY)
+    path = cache / f"nlu-{hashlib.sha256(code + raw).hexdigest()[:32]}.npz"
     with contextlib.suppress(OSError, ValueError, KeyError):
         return load(path)
     cache.mkdir(parents=True, exist_ok=True)

@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 from bot.nlu.features import Floats, Ints, View
 from bot.nlu.index import Index
 
-FORMAT = 1  # part of the cache key: raise it when the meaning of the arrays changes
 _INDEX = ("slot", "basis", "coordinates", "starts", "rows", "values")
 U_FULL, D_FULL = 2.25, 4.5  # the largest possible dot product of one view, and of both
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from functools import cache
+from functools import cache, lru_cache
 
 _TONES = ("", "\u0301", "\u0300", "\u0309", "\u0303", "\u0323")  # ngang, sắc, huyền, hỏi, ngã, nặng: VNI digits 1-5
 _VOWELS = "aăâeêioôơuưy"
@@ -75,7 +75,12 @@ def plain_syllables() -> frozenset[str]:
 
 def strip(text: str) -> str:
     """The text without tone and vowel marks, đ as d; other scripts stay."""
-    return text.translate(_PLAIN)
+    return _strip_word(text) if len(text) <= 16 else text.translate(_PLAIN)
+
+
+@lru_cache(maxsize=20_000)
+def _strip_word(word: str) -> str:
+    return word.translate(_PLAIN)
 
 
 def is_marked(token: str) -> bool:
