@@ -57,7 +57,7 @@ class PlainReader:
             fold(name): place.id for place in known.provinces.values() for name in (place.short, place.name, *place.old)
         }
 
-    def __call__(self, text: str) -> Reading:
+    def __call__(self, text: str, *, last_article: str = "", slots: Mapping[str, object] | None = None) -> Reading:
         plain = fold(text)
         found = self._entities(plain)
         if name := self._exact.get(plain):

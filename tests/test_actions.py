@@ -237,7 +237,9 @@ def test_phone_numbers(said: str, number: str | None) -> None:
         ("2026-11-30T09:00", "2026-11-30T09:00+07:00"),
         ("2020-01-01T09:00:00+07:00", None),
         ("2036-01-01T09:00:00+07:00", None),
-        ("chiều mai", "chiều mai"),
+        ("chiều mai 3h", "2026-11-26T15:00+07:00"),
+        ("thứ 7 tuần sau", "2026-12-05"),
+        ("khi nào chồng đi vắng", "khi nào chồng đi vắng"),
         ("?", None),
     ],
 )

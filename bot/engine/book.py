@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta, timezone
 from typing import Protocol
@@ -90,6 +90,12 @@ NOTHING = Reading("", "")
 _HOLE = re.compile(r"\{(\w+)\}")
 
 
+class Reader(Protocol):
+    """The reader of texts. `last_article` and `slots` are weak hints."""
+
+    def __call__(self, text: str, *, last_article: str = "", slots: Mapping[str, object] | None = None) -> Reading: ...
+
+
 class Screen(Protocol):
     """The safety screen."""
 
@@ -105,7 +111,7 @@ class Book:
     """The loaded parts: articles and places, the reader of texts, the safety screen, flows, translations."""
 
     knowledge: Knowledge
-    reader: Callable[[str], Reading]
+    reader: Reader
     screen: Screen
     flows: Flows
     texts: Texts

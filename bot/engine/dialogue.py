@@ -155,6 +155,8 @@ def understood(talk: Talk, slot: Slot) -> Scalar:
     for kind in slot.entities:
         if entity := answers.entity(reading, kind):
             value = _canonical(talk, slot, entity.value)
+            if kind == "age" and entity.value.endswith("m") and entity.value[:-1].isdecimal():  # months
+                value = int(entity.value[:-1]) // 12
             if (fitting := typed(slot, str(value))) is not None:
                 return fitting
     if "province" in slot.entities and (place := province_named(talk.book.knowledge, text.strip())):

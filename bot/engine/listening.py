@@ -53,7 +53,7 @@ def listen(book: Book, state: State, heard: Heard) -> Ear:
         return Ear(media=heard.attachments[0].kind if heard.attachments else "")
     if not _LETTER.search(text):
         return Ear(text, media="sticker")
-    reading = NOTHING if acts else book.reader(text)
+    reading = NOTHING if acts else book.reader(text, last_article=state.article, slots=state.slots)
     act = _meant(book, state, acts) if acts else SAME.get(reading.act, reading.act)
     if act in ("yes", "no") and not _asks_yes_or_no(book, state) and (chosen := _agreed(state, act)):
         return _tap(book, chosen, text)

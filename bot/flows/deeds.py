@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, timezone
 from types import MappingProxyType
 from typing import Literal
 
@@ -28,6 +28,7 @@ from bot.messages import (
 )
 
 CONSENT_VERSION = "2026-11"
+VIETNAM = timezone(timedelta(hours=7))
 REMIND_HOUR = (
     18  # the evening before, when most can read unobserved least badly; her own safe hours decide in the outbox
 )
@@ -134,7 +135,7 @@ def _appointment(slots: Mapping[str, Scalar], setting: Setting) -> tuple[Effect,
     except ValueError:
         return effects
     if at.tzinfo is None:
-        return effects
+        at = at.replace(tzinfo=VIETNAM)
     evening = (at - timedelta(days=1)).replace(hour=REMIND_HOUR, minute=0, second=0)
     return (*effects, Timer("appointment", int(evening.timestamp() * 1000), "remind", unless_heard=False))
 
