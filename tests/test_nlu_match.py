@@ -133,7 +133,7 @@ def test_strangers_are_not_answered() -> None:
 
 def test_a_question_inside_a_long_story_is_among_the_first() -> None:
     story = (
-        "Chị ơi em tên Lan, năm nay em ba mươi hai, nhà em ở gần chợ, hồi đó em đi xa lắm, sống với người ta mấy năm. {} "
+        "Chị ơi em tên Lan, năm nay em ba mươi hai, nhà em ở gần chợ, sống xa nhà mấy năm. {} "
         "Em kể dài quá, mong chị thông cảm, trời hôm nay mưa to, em ngồi một mình viết cho chị."
     )
     for article, asked in (

@@ -13,7 +13,7 @@ import numpy as np
 from bot.nlu.features import Floats, Ints
 
 COMMON = 0.05  # grams in more than this share of the texts are folded
-DIRECTIONS = 160
+DIRECTIONS = 96
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,13 +42,13 @@ def fit(lesson: Lesson) -> Model:
     marked = learn([(t.tokens, t.concepts) for t in learned])
     plain_index = build([plain.vector(t.plain, t.concepts) for t in texts], plain.size)
     marked_index = build([marked.vector(t.tokens, t.concepts) for t in texts], marked.size)
-    alike_plain = _gram(plain_index, sparse)
-    alike_both = (alike_plain + _gram(marked_index, sparse)) / D_FULL
+    alike_plain = gram(plain_index, sparse)
+    alike_both = (alike_plain + gram(marked_index, sparse)) / D_FULL
     alike_plain /= U_FULL
 
     labels = np.array(lesson.labels, np.int32)
     articles = len(lesson.answers)
-    families = _families(alike_plain[: len(labels), : len(labels)])
+    families = paraphrase_families(alike_plain[: len(labels), : len(labels)])
     strangers = np.arange(len(texts) - len(labels), dtype=np.int32)
     alpha_plain, out_plain = _ridge(
         alike_plain, np.concatenate((labels, np.full(len(strangers), articles, np.int32))), articles + 1,
@@ -76,7 +76,7 @@ def fit(lesson: Lesson) -> Model:
     return replace(model, calibration=_calibrate(trials))
 
 
-def _gram(index: Index, sparse: Any) -> Floats:
+def gram(index: Index, sparse: Any) -> Floats:
     total = index.coordinates.T @ index.coordinates
     rest = sparse.csc_matrix(
         (index.values, index.rows, index.starts), shape=(index.count, len(index.starts) - 1)
@@ -86,7 +86,7 @@ def _gram(index: Index, sparse: Any) -> Floats:
     return np.asarray(total, np.float32)
 
 
-def _families(alike: Floats) -> Ints:
+def paraphrase_families(alike: Floats) -> Ints:
     """A family number for each text: near-duplicates, of whatever article, and what they chain to share one. A text
     left
     out with only its own article's duplicates would find every close neighbour in a wrong article."""
