@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from flask import Flask, Response, current_app, g, make_response, redirect, request, send_from_directory, url_for
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import HTTPException, SecurityError
 from werkzeug.middleware.proxy_fix import ProxyFix
 from werkzeug.wrappers import Response as AnyResponse
 
 from bot import log, texts
 from bot.errors import Refused, Unreachable
+from handoff import desk as counselling
 from handoff import frame, headers
 from handoff.accounts import admin, break_glass, guard, views
 from handoff.accounts.accounts import Accounts, open_accounts
@@ -72,7 +73,7 @@ def create_desk(parts: Parts, wake: Wake, *, accounts: Accounts | None = None) -
     headers.install(app, production=settings.production)
     guard.install(app)
     _own_views(app)
-    for blueprint in (views.pages, admin.pages, break_glass.pages):
+    for blueprint in (views.pages, admin.pages, break_glass.pages, counselling.pages):
         app.register_blueprint(blueprint)
     _errors(app)
     app.context_processor(_layout)
@@ -151,6 +152,8 @@ def _errors(app: Flask) -> None:
     def _refused(error: HTTPException) -> AnyResponse:
         if error.response is not None:
             return make_response(error.response)
+        if isinstance(error, SecurityError):  # a host that is not ours: no page, its links would lead there
+            return make_response(Response("400 Bad Request\n", 400, mimetype="text/plain"))
         return shown(error.code or 500)
 
     @app.errorhandler(Missing)

@@ -46,6 +46,7 @@ note = queries.table(models.Note)
 draft = queries.table(models.Draft)
 later = queries.table(models.SendLater)
 HOLD_MS = 5_000  # undo
+MOST_FILE = 10_000_000
 MOST_TEXT = 4_000
 MOST_PIECES = 10
 DASHES = "---"

@@ -1,0 +1,437 @@
+"""What the desk's pages show, read from the tables within her scope. Reads only; what she may not see never arrives."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import Connection, RowMapping, or_, select
+
+from bot.channels import Window
+from bot.hearing import safe_contact
+from bot.messages import Attachment
+from bot.state import state_from_json
+from bot.store import models, queries
+from bot.store.bodies import attachments_from_json, reply_from_json
+from bot.store.crypto import ConversationKey, Keyring, Sealed
+from handoff.accounts.queries import names
+from handoff.accounts.staff import Staff
+from handoff.deeds import later, note
+from handoff.desk.words import delivery, text_of
+from handoff.duty import called, presence
+from handoff.scope import listable, readable
+from handoff.tickets import HELD, QUEUED
+
+ticket, conversation, entry, outbox = queries.ticket, queries.conversation, queries.entry, queries.outbox
+label = queries.table(models.Label)
+ticket_label = queries.table(models.TicketLabel)
+VIEWS = ("waiting", "mine", "team", "all", "calls", "closed")
+CLOSED_DAYS = 30
+PAGE = 50
+VIEWING_MS = 45_000
+_COLUMNS: tuple[Any, ...] = tuple(
+    ticket.c[name] for name in ("id", "state", "staff_id", "rank", "opened_at", "office", "topic", "level")
+)
+TYPING_MS = 6_000
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One ticket in a list. `open` is whether she may open it; of others' chats she sees that they are, not who."""
+
+    row: RowMapping
+    open: bool
+    name: str
+    channel: str
+    window: Window
+    heard_at: int
+    her_turn: bool
+    labels: tuple[str, ...] = ()
+    viewers: tuple[tuple[str, bool], ...] = ()  # (name, typing)
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """A page of a list, and what all tabs count. `waits`: (office or topic → (count, oldest opened_at))."""
+
+    lines: tuple[Line, ...]
+    total: int
+    counts: Mapping[str, int]
+    red: tuple[Line, ...]
+    oldest: int
+    offices: Mapping[str, tuple[int, int]]
+    topics: Mapping[str, tuple[int, int]]
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What she wants to see."""
+
+    view: str = "waiting"
+    office: str = ""
+    topic: str = ""
+    level: str = ""
+    label: str = ""
+    page: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Board:
+    """Everything lists are made with."""
+
+    connection: Connection
+    keyring: Keyring
+    who: Staff
+    now: int
+    window: Callable[[str, int, int], Window]  # (channel, heard_at, now)
+
+
+def listing(board: Board, wish: Wish) -> Listing:
+    connection, who, now = board.connection, board.who, board.now
+    held = connection.execute(select(*_COLUMNS).where(ticket.c.closed_at.is_(None), listable(who, now))).all()
+    queued = [row for row in held if row.state in QUEUED]
+    mine = [row for row in held if row.staff_id == who.id and row.state in HELD]
+    asked = _my_calls(connection, who)
+    counts = {
+        "waiting": len(queued),
+        "mine": len(mine),
+        "team": sum(row.state in HELD for row in held),
+        "all": len(held),
+        "calls": len(asked),
+    }
+    chosen: list[Any]
+    match wish.view:
+        case "mine":
+            chosen = mine
+        case "team":
+            chosen = [row for row in held if row.state in HELD]
+        case "all":
+            chosen = list(held)
+        case "calls":
+            chosen = [row for row in held if row.id in asked]
+        case "closed":
+            chosen = list(_closed(board))
+        case _:
+            chosen = queued
+    if wish.label:
+        with_it = set(
+            connection.execute(
+                select(ticket_label.c.ticket_id)
+                .join(label, label.c.id == ticket_label.c.label_id)
+                .where(label.c.name == wish.label)
+            ).scalars()
+        )
+        chosen = [row for row in chosen if row.id in with_it]
+    chosen = [
+        row
+        for row in chosen
+        if (not wish.office or row.office == wish.office)
+        and (not wish.topic or row.topic == wish.topic)
+        and (not wish.level or row.level == wish.level)
+    ]
+    if wish.view != "closed":
+        chosen.sort(key=lambda row: (-row.rank, row.opened_at))
+    shown = [row.id for row in chosen[wish.page * PAGE : (wish.page + 1) * PAGE]]
+    red = [row.id for row in queued if row.level == "RED"][:20]
+    lines = _lines(board, [*shown, *red])
+    return Listing(
+        tuple(lines[one] for one in shown if one in lines),
+        len(chosen),
+        counts,
+        tuple(lines[one] for one in red if one in lines),
+        min((row.opened_at for row in queued), default=0),
+        _waits((row.office, row.opened_at) for row in queued),
+        _waits((row.topic, row.opened_at) for row in queued),
+    )
+
+
+def _closed(board: Board) -> Sequence[Any]:
+    query = (
+        select(*_COLUMNS)
+        .where(ticket.c.closed_at > board.now - CLOSED_DAYS * 86_400_000, readable(board.who, board.now))
+        .order_by(ticket.c.closed_at.desc())
+        .limit(500)
+    )
+    return board.connection.execute(query).all()
+
+
+def _waits(pairs: Iterable[tuple[str, int]]) -> dict[str, tuple[int, int]]:
+    found: dict[str, tuple[int, int]] = {}
+    for key, at in pairs:
+        count, oldest = found.get(key, (0, at))
+        found[key] = (count + 1, min(oldest, at))
+    return found
+
+
+def _my_calls(connection: Connection, who: Staff) -> set[int]:
+    query = select(called.c.ticket_id).where(called.c.staff_id == who.id, called.c.answered_at.is_(None))
+    return set(connection.execute(query).scalars())
+
+
+def calls(connection: Connection, who: Staff) -> Sequence[RowMapping]:
+    """What she is called to and has not answered, newest first."""
+    query = (
+        select(called, ticket.c.uuid.label("ticket"), ticket.c.level, ticket.c.state)
+        .join(ticket, ticket.c.id == called.c.ticket_id)
+        .where(called.c.staff_id == who.id, called.c.answered_at.is_(None))
+        .where(or_(ticket.c.closed_at.is_(None), called.c.kind == "mention"))
+        .order_by(called.c.id.desc())
+        .limit(20)
+    )
+    return connection.execute(query).mappings().all()
+
+
+def _lines(board: Board, ids: Sequence[int]) -> dict[int, Line]:
+    connection, who, now = board.connection, board.who, board.now
+    query = (
+        select(
+            ticket,
+            conversation.c.channel,
+            conversation.c.heard_at,
+            conversation.c.said_at,
+            conversation.c.uuid.label("her"),
+            conversation.c.wrapped_key,
+            conversation.c.state_sealed,
+            readable(who, now).label("may"),
+        )
+        .join(conversation, conversation.c.id == ticket.c.conversation_id)
+        .where(ticket.c.id.in_(ids))
+    )
+    rows = connection.execute(query).mappings().all()
+    tags: dict[int, list[str]] = {}
+    named = select(ticket_label.c.ticket_id, label.c.name).join(label, label.c.id == ticket_label.c.label_id)
+    for tag in connection.execute(named.where(ticket_label.c.ticket_id.in_(ids))):
+        tags.setdefault(tag.ticket_id, []).append(tag.name)
+    seen = viewers(connection, ids, now, but=who.id)
+    found = {}
+    for row in rows:
+        may = bool(row["may"])
+        found[row["id"]] = Line(
+            row,
+            may,
+            name_of(board.keyring, row) if may else "",
+            row["channel"],
+            board.window(row["channel"], row["heard_at"], now),
+            row["heard_at"],
+            row["state"] == "taken" or row["state"] in QUEUED,
+            tuple(sorted(tags.get(row["id"], ()))),
+            seen.get(row["id"], ()),
+        )
+    return found
+
+
+def viewers(
+    connection: Connection, ticket_ids: Sequence[int], now: int, *, but: int
+) -> dict[int, tuple[tuple[str, bool], ...]]:
+    """Ticket → (name, typing) of everybody else who has it open."""
+    query = select(presence).where(
+        presence.c.ticket_id.in_(ticket_ids), presence.c.seen_at > now - VIEWING_MS, presence.c.staff_id != but
+    )
+    rows = connection.execute(query).mappings().all()
+    known = names(connection, [row["staff_id"] for row in rows])
+    found: dict[int, list[tuple[str, bool]]] = {}
+    for row in rows:
+        typing = row["typing_at"] > now - TYPING_MS
+        found.setdefault(row["ticket_id"], []).append((known.get(row["staff_id"], "?"), typing))
+    return {ticket_id: tuple(sorted(seen)) for ticket_id, seen in found.items()}
+
+
+def name_of(keyring: Keyring, row: RowMapping) -> str:
+    """What she is called: the name she gave, or a code that is the same every time and says nothing."""
+    her = str(row["her"])
+    code = her[:4].upper()
+    if not row["wrapped_key"] or not row["state_sealed"]:
+        return code
+    try:
+        state = keyring.open_key(row["wrapped_key"]).open(row["state_sealed"], "conversation", her, "state")
+    except Sealed:
+        return code
+    name = state_from_json(state).slots.get("name")
+    return str(name)[:60] if name else code
+
+
+# --- one chat ---------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Bubble:
+    """One line of the talk. `kind`: message, edit, consent, outside, note, event."""
+
+    at: int
+    author: str  # person, bot, staff, system
+    kind: str
+    text: str = ""
+    key: str = ""  # public id, also the anchor on the page
+    staff_id: int | None = None
+    choices: tuple[str, ...] = ()
+    image: str = ""
+    contact: bool = False
+    attachments: tuple[tuple[int, Attachment], ...] = ()
+    status: str = ""
+    status_words: str = ""
+    why: tuple[str, ...] = ()
+    article: str = ""
+    level: str = "NONE"
+    event: str = ""
+    detail: str = ""
+    raised: bool = False  # the message that brought the ticket
+
+
+@dataclass(frozen=True, slots=True)
+class Chat:
+    """One ticket with its talk."""
+
+    row: RowMapping
+    her: RowMapping
+    name: str
+    bubbles: tuple[Bubble, ...]
+    older: bool
+    slots: Mapping[str, str | int | float | bool | None]
+    safe: Mapping[str, str]
+    laters: tuple[tuple[RowMapping, str], ...]
+    labels: tuple[str, ...]
+    before: tuple[RowMapping, ...]
+    names: Mapping[int | None, str]
+    viewers: tuple[tuple[str, bool], ...]
+    pending: RowMapping | None  # a transfer somebody has not answered
+    erased: bool = False
+    last_id: int = 0
+
+
+@dataclass(slots=True)
+class _Talk:
+    connection: Connection
+    key: ConversationKey
+    row: RowMapping
+    her: RowMapping
+    bubbles: list[Bubble] = field(default_factory=list)
+
+
+def chat(board: Board, row: RowMapping, *, limit: int = 120) -> Chat:
+    """The ticket's talk, newest `limit` messages; her key gone: the ticket alone."""
+    connection = board.connection
+    her = queries.get_conversation(connection, row["conversation_id"])
+    assert her is not None  # noqa: S101 - tickets keep their conversation
+    seen = viewers(connection, [row["id"]], board.now, but=board.who.id).get(row["id"], ())
+    other = select(ticket).where(ticket.c.conversation_id == her["id"], ticket.c.id != row["id"])
+    before = connection.execute(other.order_by(ticket.c.id.desc()).limit(10)).mappings().all()
+    tags = (
+        select(label.c.name)
+        .join(ticket_label, ticket_label.c.label_id == label.c.id)
+        .where(ticket_label.c.ticket_id == row["id"])
+    )
+    labels = tuple(connection.execute(tags.order_by(label.c.name)).scalars())
+    moving = select(called).where(
+        called.c.ticket_id == row["id"], called.c.kind == "transfer", called.c.answered_at.is_(None)
+    )
+    pending = connection.execute(moving).mappings().first()
+    everyone: set[int | None] = {row["staff_id"], *(one["staff_id"] for one in before)}
+    if pending is not None:
+        everyone |= {pending["staff_id"], pending["by_id"]}
+    if her["wrapped_key"] is None:
+        known = names(connection, everyone)
+        return Chat(row, her, "", (), older=False, slots={}, safe={}, laters=(), labels=labels, before=tuple(before),
+                    names=known, viewers=seen, pending=pending, erased=True)  # fmt: skip
+    key = board.keyring.open_key(her["wrapped_key"])
+    talk = _Talk(connection, key, row, her)
+    entries = queries.entries(connection, her["id"], limit=limit + 1)
+    older = len(entries) > limit
+    entries = entries[-limit:]
+    _messages(talk, entries)
+    since = entries[0]["at"] if entries and older else 0
+    _notes(talk, since)
+    _events(talk, since)
+    talk.bubbles.sort(key=lambda one: one.at)
+    everyone |= {one.staff_id for one in talk.bubbles}
+    state = key.open(her["state_sealed"], "conversation", her["uuid"], "state") if her["state_sealed"] else {}
+    slots = {name: value for name, value in state_from_json(state).slots.items() if value not in (None, "")}
+    waiting = select(later).where(later.c.conversation_id == her["id"], later.c.status == "waiting")
+    laters = tuple(
+        (one, key.open(one["body_sealed"], "send_later", one["uuid"], "body"))
+        for one in connection.execute(waiting.order_by(later.c.at)).mappings()
+    )
+    name = str(slots.get("name") or her["uuid"][:4].upper())[:60]
+    return Chat(
+        row,
+        her,
+        name,
+        tuple(talk.bubbles),
+        older,
+        slots,
+        safe_contact(key, her),
+        laters,
+        labels,
+        tuple(before),
+        names(connection, everyone),
+        seen,
+        pending,
+        last_id=entries[-1]["id"] if entries else 0,
+    )
+
+
+def _messages(talk: _Talk, entries: Sequence[RowMapping]) -> None:
+    sent: dict[int, list[Mapping[str, object]]] = {}
+    wanted = [one["id"] for one in entries if one["author"] != "person"]
+    columns = (outbox.c.entry_id, outbox.c.status, outbox.c.code, outbox.c.delivered_at)
+    for row in talk.connection.execute(select(*columns).where(
+        outbox.c.conversation_id == talk.her["id"], outbox.c.entry_id.in_(wanted)
+    )).mappings():  # fmt: skip
+        sent.setdefault(row["entry_id"], []).append(dict(row))
+    for one in entries:
+        if one["kind"] == "undone":
+            continue
+        try:
+            body = talk.key.open(one["body_sealed"], "entry", one["uuid"], "body") if one["body_sealed"] else {}
+            why = talk.key.open(one["why_sealed"], "entry", one["uuid"], "why") if one["why_sealed"] else []
+        except Sealed:
+            continue
+        status, words = delivery(sent.get(one["id"], []))
+        reply = reply_from_json(body)
+        talk.bubbles.append(
+            Bubble(
+                one["at"],
+                one["author"],
+                one["kind"],
+                text=text_of(body),
+                key=one["uuid"],
+                staff_id=one["staff_id"],
+                choices=tuple(choice.title for choice in reply.choices),
+                image=reply.image,
+                contact=reply.contact,
+                attachments=tuple(enumerate(attachments_from_json(body.get("attachments", [])))),
+                status=status,
+                status_words=words,
+                why=tuple(str(line) for line in why),
+                article=one["article"],
+                level=one["level"],
+                raised=one["id"] == talk.row["entry_id"],
+            )
+        )
+
+
+def _notes(talk: _Talk, since: int) -> None:
+    query = select(note).where(note.c.conversation_id == talk.her["id"], note.c.at >= since)
+    for one in talk.connection.execute(query.order_by(note.c.id.desc()).limit(100)).mappings():
+        text = talk.key.open(one["body_sealed"], "note", one["uuid"], "body")
+        talk.bubbles.append(Bubble(one["at"], "staff", "note", text, one["uuid"], one["staff_id"]))
+
+
+def _events(talk: _Talk, since: int) -> None:
+    events = queries.ticket_event
+    quiet = ("answered", "she_wrote", "undone", "again")
+    query = select(events).where(
+        events.c.ticket_id == talk.row["id"], events.c.at >= since, events.c.kind.not_in(quiet)
+    )
+    for one in talk.connection.execute(query.order_by(events.c.id.desc()).limit(60)).mappings():
+        talk.bubbles.append(
+            Bubble(
+                one["at"],
+                "system",
+                "event",
+                key=f"event-{one['id']}",
+                staff_id=one["staff_id"],
+                event=one["kind"],
+                detail=one["detail"],
+            )
+        )

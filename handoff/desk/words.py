@@ -1,0 +1,211 @@
+"""How the desk names things: states, reasons, outcomes, deliveries, times. Vietnamese; pages pass it through `_`."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Callable, Mapping
+
+from bot.store.bodies import reply_from_json
+from handoff.routing import VIETNAM
+
+Translate = Callable[..., str]
+
+STATES = {
+    "waiting": "Đang chờ",
+    "offered": "Đang mời",
+    "taken": "Đang trò chuyện",
+    "snoozed": "Tạm gác",
+    "waiting_her": "Chờ chị ấy trả lời",
+    "closed": "Đã kết thúc",
+}
+REASONS = {
+    "asked": "Chị ấy xin gặp người",
+    "unknown": "Bot hai lần không biết",
+    "article": "Bài viết khuyên gặp người",
+    "danger": "Có dấu hiệu nguy hiểm",
+    "echo": "Có người trả lời từ ứng dụng của nền tảng",
+    "failure": "Có trục trặc khi trả lời",
+    "appointment": "Đặt lịch hẹn",
+    "flow": "Theo cuộc trò chuyện",
+    "delete": "Xin xóa dữ liệu",
+}
+TOPICS = {
+    "legal": "Pháp lý",
+    "vocational": "Việc làm, học nghề",
+    "psychological": "Tâm lý",
+    "child": "Con cái",
+    "general": "Chung",
+    "social": "Hỗ trợ xã hội",
+}
+CATEGORIES = {
+    "suicide": "Ý định tự hại",
+    "ipv": "Bạo lực gia đình",
+    "trafficking": "Mua bán người",
+    "child_abuse": "Trẻ em bị xâm hại",
+    "sexual_violence": "Bạo lực tình dục",
+    "threat": "Bị đe dọa",
+    "runaway": "Phải rời nhà",
+    "medical": "Cấp cứu y tế",
+}
+CLOSINGS = {
+    "answered": "Đã trả lời xong",
+    "referred": "Đã giới thiệu nơi khác",
+    "case": "Tiếp tục thành hồ sơ",
+    "appointment": "Đã hẹn gặp",
+    "cancelled": "Chị ấy không cần nữa",
+    "silent": "Chị ấy im lặng",
+    "wrong_number": "Nhầm số",
+    "joke": "Đùa",
+    "abusive": "Quấy rối",
+    "outside": "Xử lý ở nơi khác",
+}
+OUTCOMES = {
+    "safe": "Chị ấy đang an toàn",
+    "with_family": "Ở với người thân tin cậy",
+    "shelter": "Đã tới nơi tạm lánh",
+    "hospital": "Đã tới cơ sở y tế",
+    "police": "Công an đã tiếp nhận",
+    "referred": "Nơi khác đã tiếp nhận",
+    "case": "Theo dõi tiếp bằng hồ sơ",
+    "unreachable": "Đã thử mọi cách an toàn, không liên lạc được",
+    "no_danger": "Không có nguy hiểm (máy nhận nhầm)",
+}
+REPORTED = {
+    "111": "Đã báo 111",
+    "police": "Đã báo công an",
+    "commune": "Đã báo UBND xã, phường",
+    "other": "Đã báo nơi khác có trách nhiệm",
+    "adult_choice": "Chị ấy là người lớn, không muốn báo",
+    "not_needed": "Không có việc phải báo",
+}
+TRANSFER = {
+    "skill": "Cần chuyên môn khác",
+    "office": "Thuộc văn phòng khác",
+    "language": "Cần ngôn ngữ khác",
+    "shift_over": "Hết ca trực",
+    "load": "Đang quá tải",
+    "known": "Chị ấy đã quen người này",
+    "other": "Lý do khác",
+}
+CALLS = {
+    "offer": "Mời chị nhận ca này",
+    "first": "Ca khẩn cấp đang gọi chị",
+    "second": "Ca khẩn cấp chưa ai nhận, đang gọi chị",
+    "lead": "Ca khẩn cấp quá 5 phút chưa ai nhận",
+    "transfer": "Muốn chuyển ca này cho chị",
+    "mention": "Nhắc tới chị",
+}
+CALL_REASONS = {
+    "note": "trong một ghi chú",
+    "assigned": "đã giao ca này cho chị",
+    "refused": "chưa nhận ca chị chuyển",
+    "later owner": "tin hẹn giờ không gửi: ca đã đổi người",
+    "later window": "tin hẹn giờ không gửi: quá thời hạn của nền tảng",
+    "later unsafe": "tin hẹn giờ không gửi: chị ấy xin đừng nhắn",
+    "later gone": "tin hẹn giờ không gửi: không liên lạc được",
+}
+CHANNELS = {"zalo": "Zalo", "messenger": "Messenger", "webchat": "Thử (Zalo)", "webchat-m": "Thử (Messenger)"}
+EVENTS = {
+    "opened": "Ca được mở",
+    "raised": "Mức khẩn tăng lên",
+    "again": "Chị ấy xin gặp người lần nữa",
+    "routed": "Đã xếp về văn phòng",
+    "offered": "Đã mời",
+    "lapsed": "Lời mời hết giờ",
+    "declined": "Đã từ chối",
+    "refused": "Chưa nhận",
+    "taken": "đã nhận ca",
+    "taken_over": "đã nhận thay",
+    "assigned": "đã giao ca",
+    "accepted": "đã nhận ca được chuyển",
+    "transfer": "muốn chuyển ca",
+    "snoozed": "đã tạm gác",
+    "woken": "Hết giờ tạm gác",
+    "requeued": "Ca trở lại hàng chờ",
+    "escalated": "Đã gọi thêm người",
+    "closed": "Đã kết thúc ca",
+    "reopened": "Chị ấy nhắn lại, ca được mở lại",
+    "later_dropped": "Một tin hẹn giờ không được gửi",
+}
+SLOTS = {
+    "name": "Tên",
+    "phone": "Điện thoại",
+    "province": "Tỉnh, thành",
+    "country": "Nước từng ở",
+    "need": "Cần giúp",
+    "children": "Con",
+    "age": "Tuổi",
+    "married": "Hôn nhân",
+    "appointment_kind": "Hẹn kiểu",
+    "appointment_when": "Hẹn lúc",
+    "story": "Chuyện đã kể",
+}
+SAFE = {
+    "safe_now": "Bây giờ nhắn tin có an toàn không",
+    "shared_phone": "Máy dùng chung",
+    "hours": "Giờ nhắn được",
+    "call": "Gọi điện được",
+    "message": "Để lại tin nhắn được",
+    "code_word": "Từ khóa an toàn",
+}
+DELIVERY = {
+    "held": "Chưa gửi, còn rút lại được",
+    "due": "Đang chờ gửi",
+    "attempting": "Đang gửi",
+    "sent": "Đã gửi",
+    "delivered": "Đã tới máy chị ấy",
+    "unknown": "Chưa chắc đã gửi, xem lại trên trang của nền tảng",
+    "failed": "Không gửi được",
+    "failed window": "Không gửi được: quá thời hạn của nền tảng",
+    "failed gone": "Không gửi được: chị ấy đã chặn hoặc rời kênh",
+    "withheld": "Bot không nói câu này, vì đã có người nhận ca",
+    "withheld unsafe": "Không gửi: chị ấy xin đừng nhắn lúc này",
+    "cancelled": "Đã rút lại",
+}
+_WORST = ("failed", "unknown", "withheld", "held", "attempting", "due", "cancelled", "sent")
+
+
+def delivery(pieces: list[Mapping[str, object]]) -> tuple[str, str]:
+    """(status, words) of one message that may have left as several requests: the worst of them speaks."""
+    if not pieces:
+        return "", ""
+    worst = min(pieces, key=lambda one: _WORST.index(str(one["status"])) if one["status"] in _WORST else 0)
+    status, code = str(worst["status"]), str(worst["code"])
+    if status == "sent" and all(one["delivered_at"] for one in pieces):
+        return "delivered", DELIVERY["delivered"]
+    return status, DELIVERY.get(f"{status} {code}") or DELIVERY.get(status, status)
+
+
+def lasting(milliseconds: int, _: Translate) -> str:
+    """“vừa xong”, “4 phút”, “2 giờ 10 phút”, “3 ngày”."""
+    minutes = max(0, milliseconds) // 60_000
+    if minutes < 1:
+        return _("vừa xong")
+    if minutes < 60:
+        return _("{n} phút", n=minutes)
+    hours, rest = divmod(minutes, 60)
+    if hours < 24:
+        return _("{h} giờ {m} phút", h=hours, m=rest) if rest and hours < 6 else _("{n} giờ", n=hours)
+    return _("{n} ngày", n=hours // 24)
+
+
+def local(at: int) -> datetime.datetime:
+    return datetime.datetime.fromtimestamp(at / 1000, VIETNAM)
+
+
+def clock(at: int) -> str:
+    return local(at).strftime("%H:%M")
+
+
+def day(at: int, now: int, _: Translate) -> str:
+    then, today = local(at).date(), local(now).date()
+    days = (today - then).days
+    if days == 0:
+        return _("Hôm nay")
+    return _("Hôm qua") if days == 1 else then.strftime("%d/%m/%Y")
+
+
+def text_of(body: Mapping[str, object]) -> str:
+    """The words of a stored body, hers or ours."""
+    reply = reply_from_json(dict(body))
+    return str(body.get("tapped") or reply.text)

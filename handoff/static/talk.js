@@ -1,0 +1,222 @@
+// One chat: stays fresh, keeps drafts, sends with five seconds to think again, finds saved words.
+"use strict";
+
+(() => {
+  if (!window.osso) return;
+  const { part, post, token, toast, beat, told } = window.osso;
+  const scroll = document.getElementById("scroll");
+  const reply = document.getElementById("reply-form");
+  const text = document.getElementById("text");
+  const note = document.getElementById("note");
+  const kept = document.getElementById("kept");
+
+  const atEnd = () => scroll.scrollHeight - scroll.scrollTop - scroll.clientHeight < 120;
+  const toEnd = () => { scroll.scrollTop = scroll.scrollHeight; };
+  if (location.hash) document.getElementById(location.hash.slice(1))?.scrollIntoView({ block: "center" });
+  else toEnd();
+
+  // --- fresh -------------------------------------------------------------------------------------------------------
+  let busy = false;
+  let again = false;
+  const refresh = async () => {
+    if (busy) { again = true; return; }
+    busy = true;
+    try {
+      const fresh = (await part(told.talk + location.search)).getElementById("fresh");
+      const old = document.getElementById("fresh");
+      if (fresh && old) {
+        token(fresh.dataset.token);
+        if (fresh.dataset.state !== old.dataset.state && (!text || !text.value.trim())) { location.reload(); return; }
+        const talk = fresh.querySelector("#talk");
+        const before = old.querySelector("#talk");
+        if (talk.innerHTML !== before.innerHTML) {
+          const follow = atEnd();
+          const open = new Set([...before.querySelectorAll("details[open]")].map((one) => one.closest("[id]")?.id));
+          for (const id of open) talk.querySelector(`#${CSS.escape(id)} details`)?.setAttribute("open", "");
+          before.replaceWith(document.adoptNode(talk));
+          if (follow) toEnd();
+        }
+        old.querySelector("#here").replaceWith(document.adoptNode(fresh.querySelector("#here")));
+      }
+    } catch (error) {
+      if (error.message === "401") late();
+      if (error.message === "404" || error.message === "409") location.href = told.queue;
+    } finally {
+      busy = false;
+      if (again) { again = false; refresh(); }
+    }
+  };
+  document.addEventListener("osso-chat", refresh);
+  setInterval(() => { if (!document.hidden) refresh(); }, 30000);
+
+  let lateShown = false;
+  const late = () => {
+    if (lateShown) return;
+    lateShown = true;
+    toast(told.lateWords, () => { lateShown = false; window.open(told.signIn, "_blank", "noopener"); });
+  };
+  const failed = async (answer) => {
+    if (answer.status === 401) late();
+    else toast((await answer.text()).slice(0, 300));
+  };
+
+  // --- small forms that need no new page ---------------------------------------------------------------------------
+  document.addEventListener("submit", async (event) => {
+    if (!event.target.hasAttribute("data-quick")) return;
+    event.preventDefault();
+    const answer = await post(event.target.action, new FormData(event.target));
+    if (answer.ok) refresh(); else failed(answer);
+  }, true);
+
+  if (!reply) return;
+
+  // --- reply or note: two forms, two colours, two addresses --------------------------------------------------------
+  const tabs = { reply: document.getElementById("tab-reply"), note: document.getElementById("tab-note") };
+  const notes = document.getElementById("note-form");
+  const pictures = document.getElementById("picture-form");
+  const choose = (name) => {
+    reply.hidden = name !== "reply";
+    pictures.hidden = name !== "reply";
+    notes.hidden = name !== "note";
+    for (const [key, tab] of Object.entries(tabs)) tab.setAttribute("aria-selected", String(key === name));
+  };
+  tabs.reply.addEventListener("click", () => choose("reply"));
+  tabs.note.addEventListener("click", () => choose("note"));
+  choose("reply");
+
+  // --- drafts ------------------------------------------------------------------------------------------------------
+  const waits = {};
+  const keepDraft = (kind, field) => {
+    clearTimeout(waits[kind]);
+    waits[kind] = setTimeout(async () => {
+      try {
+        const answer = await post(told.draft, { kind, text: field.value });
+        if (answer.status === 401) late();
+        else if (kept && answer.ok) kept.textContent = field.value.trim() ? kept.dataset.words : "";
+      } catch { if (kept) kept.textContent = told.lostWords; }
+    }, 1200);
+  };
+  let typed = 0;
+  const typing = () => {
+    if (Date.now() - typed > 3000) { typed = Date.now(); beat(true); }
+  };
+  const grow = () => { text.style.height = ""; text.rows = Math.min(10, Math.max(3, text.value.split("\n").length + 1)); };
+  text.addEventListener("input", () => { keepDraft("reply", text); typing(); grow(); });
+  note.addEventListener("input", () => keepDraft("note", note));
+  grow();
+
+  // --- sending, and five seconds to take it back -------------------------------------------------------------------
+  const fresh = () => crypto.randomUUID ? crypto.randomUUID() : "";
+  const undo = (once, words) => {
+    let left = 5;
+    const box = toast(words.replace("{n}", left), async () => {
+      clearInterval(clock);
+      const answer = await post(told.undo, { once });
+      if (!answer.ok) { failed(answer); refresh(); return; }
+      const said = (await answer.json()).text;
+      text.value = said + (text.value.trim() ? `\n---\n${text.value}` : "");
+      grow();
+      text.focus();
+      refresh();
+    });
+    const clock = setInterval(() => {
+      left -= 1;
+      const button = box.querySelector("button");
+      if (button) button.textContent = words.replace("{n}", left);
+      if (left <= 0 || !box.isConnected) { clearInterval(clock); box.remove(); refresh(); setTimeout(refresh, 2500); }
+    }, 1000);
+  };
+  const send = async (address) => {
+    const body = new FormData(reply);
+    const once = fresh();
+    if (once) body.set("once", once);
+    clearTimeout(waits.reply);
+    try {
+      const answer = await post(address, body);
+      if (!answer.ok) { failed(answer); return; }
+      const told = await answer.json().catch(() => ({}));
+      if (!address.endsWith("/contact")) text.value = "";
+      kept.textContent = "";
+      grow();
+      if (told.once) undo(told.once, window.osso.told.undoWords);
+      await refresh();
+      toEnd();
+    } catch { toast(told.lostWords); }
+  };
+  reply.addEventListener("submit", (event) => {
+    event.preventDefault();
+    event.stopPropagation();
+    send(event.submitter && event.submitter.formAction ? event.submitter.formAction : reply.action);
+    for (const menu of reply.querySelectorAll("details[open]")) menu.removeAttribute("open");
+  });
+  for (const field of [text, note]) {
+    field.addEventListener("keydown", (event) => {
+      if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) {
+        event.preventDefault();
+        field.form.requestSubmit(field === text ? document.getElementById("send") : undefined);
+      }
+    });
+  }
+
+  // --- finding words -----------------------------------------------------------------------------------------------
+  const box = document.getElementById("finds");
+  const find = document.getElementById("find");
+  const found = document.getElementById("found");
+  let picked = 0;
+  const insert = (words) => {
+    const start = text.selectionStart;
+    const end = text.selectionEnd;
+    text.setRangeText(words, start, end, "end");
+    box.hidden = true;
+    text.focus();
+    text.dispatchEvent(new Event("input"));
+  };
+  const show = (options) => {
+    found.replaceChildren(...options.map((one, number) => {
+      const item = document.createElement("li");
+      const button = document.createElement("button");
+      const title = document.createElement("strong");
+      const words = document.createElement("span");
+      button.type = "button";
+      item.setAttribute("role", "option");
+      item.setAttribute("aria-selected", String(number === picked));
+      title.textContent = (one.kind === "article" ? "▤ " : "") + one.title + (one.draft ? " *" : "");
+      words.textContent = one.text;
+      words.className = "small soft";
+      button.append(title, words);
+      button.addEventListener("click", () => insert(one.text));
+      item.append(button);
+      return item;
+    }));
+  };
+  let asked = 0;
+  const look = async () => {
+    const mine = asked += 1;
+    try {
+      const answer = await fetch(`${told.finds}?q=${encodeURIComponent(find.value)}`, { credentials: "same-origin" });
+      if (answer.ok && mine === asked) { picked = 0; show(await answer.json()); }
+    } catch { /* typing on asks again */ }
+  };
+  const openFinds = () => { box.hidden = !box.hidden; if (!box.hidden) { find.value = ""; find.focus(); look(); } };
+  document.getElementById("open-finds").addEventListener("click", openFinds);
+  text.addEventListener("keydown", (event) => {
+    const line = text.value.slice(0, text.selectionStart).split("\n").pop();
+    if (event.key === "/" && line.trim() === "") { event.preventDefault(); openFinds(); }
+  });
+  let wait = 0;
+  find.addEventListener("input", () => { clearTimeout(wait); wait = setTimeout(look, 150); });
+  find.addEventListener("keydown", (event) => {
+    const all = [...found.children];
+    if (event.key === "Escape") { event.stopPropagation(); box.hidden = true; text.focus(); }
+    if (event.key === "ArrowDown" || event.key === "ArrowUp") {
+      event.preventDefault();
+      picked = Math.max(0, Math.min(all.length - 1, picked + (event.key === "ArrowDown" ? 1 : -1)));
+      all.forEach((one, number) => one.setAttribute("aria-selected", String(number === picked)));
+      all[picked]?.scrollIntoView({ block: "nearest" });
+    }
+    if (event.key === "Enter") { event.preventDefault(); all[picked]?.querySelector("button").click(); }
+  });
+
+  // On a narrow screen what is known of her is folded away at first.
+  if (matchMedia("(max-width: 70rem)").matches) document.getElementById("about")?.removeAttribute("open");
+})();
