@@ -1,4 +1,4 @@
-"""A small stage for the desk: the real staff app over a real database, a clock one can turn, browsers that keep cookies.
+"""A small stage for the desk: the real staff app over a real database, a clock one can turn, browsers with cookies.
 
 Passwords are hashed cheaply here; everything else is as in the product.
 """
@@ -62,7 +62,11 @@ class Browser:
 
     def get(self, path: str, **headers: str) -> TestResponse:
         return self.client.get(
-            path, base_url=self.base, headers=headers, environ_overrides={"REMOTE_ADDR": self.address}
+            path,
+            base_url=self.base,
+            headers=headers,
+            environ_overrides={"REMOTE_ADDR": self.address},
+            buffered=True,
         )
 
     def post(self, path: str, form: dict[str, object] | None = None, **headers: str) -> TestResponse:
@@ -72,7 +76,12 @@ class Browser:
             name.replace("_", "-"): value for name, value in headers.items()
         }
         return self.client.post(
-            path, data=data, base_url=self.base, headers=given, environ_overrides={"REMOTE_ADDR": self.address}
+            path,
+            data=data,
+            base_url=self.base,
+            headers=given,
+            environ_overrides={"REMOTE_ADDR": self.address},
+            buffered=True,
         )
 
     def token(self) -> str:
