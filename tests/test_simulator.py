@@ -481,7 +481,7 @@ def test_every_note_of_the_engine_has_words() -> None:
         ("asks again", "Hỏi lại câu đang dở"),
         ("flow handover", "Bắt đầu kịch bản “Gặp tư vấn viên”"),
         ("back to province", "Quay lại: tỉnh, thành phố"),
-        ("steps handover/0_noop handover/3_action_utter_handover_next", "Qua các bước: noop, handover_next"),
+        ("steps handover/0_noop handover/3_action_utter_handover_next", "Qua các bước: handover_next"),
         ("section steps of no-such-article", "Phần các bước của bài “no-such-article”"),
         ("runaway.out", "Dấu hiệu “runaway.out” trong danger.yml"),
         ("a note nobody knows {yet}", "a note nobody knows {yet}"),

@@ -237,8 +237,9 @@ def _named(kind: str, value: str, titles: Titles) -> str:
             return SLOTS.get(value, value)
         case "place":
             return SLOTS.get(value) or titles.flows.get(value, value)
-        case "steps":  # `handover/0_noop handover/3_utter_handover_next`
-            return ", ".join(re.sub(r"^\w+/\d+_(action_)?(utter_)?", "", step) for step in value.split())
+        case "steps":  # `handover/0_noop handover/3_action_utter_handover_next`; a noop says nothing
+            names = [re.sub(r"^\w+/\d+_(action_)?(utter_)?", "", step) for step in value.split()]
+            return ", ".join(name for name in names if name != "noop") or "–"
         case "level":
             return LEVELS.get(value, value).lower()
         case "category":

@@ -209,12 +209,18 @@ def test_numbers_and_addresses_become_links_and_markup_stays_text(phone: Page) -
         """async () => {
           const { linked } = await import('/chat/static/bubbles.js');
           const box = document.createElement('p');
-          box.append(...linked('Gọi 113 hoặc 1900 969 680, 0912 345 678. Xem https://dichvucong.gov.vn/abc. '
-            + 'Lương 1.150.000 đồng, năm 2024, Điều 115/2015, <b>x</b>'));
+          box.append(...linked('Gọi 113 hoặc 1900 969 680, 0912 345 678, +84 981 84 84 84. '
+            + 'Xem https://dichvucong.gov.vn/abc. Lương 1.150.000 đồng, năm 2024, Điều 115/2015, <b>x</b>'));
           return [[...box.querySelectorAll('a')].map((a) => a.getAttribute('href')), box.textContent];
         }"""
     )
-    assert shown[0] == ["tel:113", "tel:1900969680", "tel:0912345678", "https://dichvucong.gov.vn/abc"]
+    assert shown[0] == [
+        "tel:113",
+        "tel:1900969680",
+        "tel:0912345678",
+        "tel:+84981848484",
+        "https://dichvucong.gov.vn/abc",
+    ]
     assert shown[1].endswith("Điều 115/2015, <b>x</b>")
 
 

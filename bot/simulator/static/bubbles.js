@@ -7,8 +7,8 @@ const KINDS = {
   location: "Vị trí", link: "Liên kết", contact: "Danh thiếp", other: "Đính kèm",
 };
 const MARKS = { sending: "Đang gửi", sent: "Đã gửi", received: "Đã nhận", failed: "Chưa gửi được" };
-// Addresses, hotlines, 1800/1900 numbers and phone numbers of ten digits or more, as phones link them by themselves.
-const LINKS = /(https?:\/\/[^\s<>"”]+[^\s<>"”.,;:!?)\]])|(^|[^\d.,/+])(\+?(?:1[89]00(?:[ .]?\d{2,4}){1,2}|(?:\+84|0)\d{1,3}(?:[ .]?\d{2,4}){2,3}|11[1345]))(?![\d/]|[.,]\d)/g;
+// Addresses, 1800/1900 and international numbers, numbers of ten digits, and the four short ones, as phones link them.
+const LINKS = /(https?:\/\/[^\s<>"”]+[^\s<>"”.,;:!?)\]])|(^|[^\d.,/+])(1[89]00(?:[ .]?\d{2,4}){1,2}|\+\d{1,3}(?:[ .]?\d{2,4}){2,4}|0\d{1,3}(?:[ .]?\d{2,4}){2,3}|11[1345])(?![\d/]|[.,]\d)/g;
 
 export function kindName(kind) {
   return KINDS[kind] || KINDS.other;

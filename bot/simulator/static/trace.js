@@ -12,9 +12,9 @@ export function tell(line) {
   if (!line.trace) return;
   none.hidden = true;
   if (line.author === "person") return open(line);
-  if (!line.trace.why.length && !line.trace.article) return;
-  const card = turns.firstElementChild && !turns.firstElementChild.dataset.full ? turns.firstElementChild : open(line);
-  fill(card, line.trace);
+  const newest = turns.firstElementChild;
+  if (!line.trace.why.length) return newest && name(newest, line.trace.article); // the rest of what the turn said
+  fill(newest && !newest.dataset.full ? newest : open(line), line.trace);
 }
 
 function open(line) {
@@ -35,9 +35,14 @@ function open(line) {
 }
 
 function fill(card, trace) {
-  if (trace.why.length) card.dataset.full = "yes";
-  if (trace.article && !card.querySelector(".article")) card.append(make("p", "article", {}, trace.article));
-  if (trace.why.length) card.append(make("ul", "why", {}, ...trace.why.map((words) => make("li", "", {}, words))));
+  card.dataset.full = "yes";
+  card.append(make("ul", "why", {}, ...trace.why.map((words) => make("li", "", {}, words))));
+  name(card, trace.article);
+}
+
+function name(card, article) {
+  const named = [...card.querySelectorAll(".article")].map((one) => one.textContent);
+  if (article && !named.includes(article)) card.querySelector(".tags").after(make("p", "article", {}, article));
 }
 
 export function forget() {
