@@ -149,15 +149,20 @@ def topic(talk: Talk, state: State, payload: str) -> Turn:
 
 
 def clarify(talk: Talk, state: State, candidates: tuple[Candidate, ...]) -> Turn | None:
-    """One question with two or three titles; None when fewer than two may be said."""
-    links = shorts(talk.served().values())
-    choices = [Choice(links[item.article], f"article:{item.article}") for item in candidates if item.article in links]
-    choices = choices[: min(3, talk.heard.world.choices - 1)]
-    if not choices:
+    """One question with two or three titles; None when none may be said, or when the last turn asked so already."""
+    asked_before = state.unknowns > 0 and any(choice.payload.startswith("article:") for choice in state.offered)
+    choices = _titles(talk, candidates)
+    if not choices or asked_before:
         return None
     reply = replace(talk.say("utter_clarify", state), choices=(*choices, person_choice(talk, state)))
     after = replace(state, unknowns=state.unknowns + 1)
     return Turn(after, (reply,), decision="clarify", candidates=candidates, why=("not sure: asked which",))
+
+
+def _titles(talk: Talk, candidates: tuple[Candidate, ...]) -> list[Choice]:
+    links = shorts(talk.served().values())
+    choices = [Choice(links[item.article], f"article:{item.article}") for item in candidates if item.article in links]
+    return choices[: min(3, talk.heard.world.choices - 1)]
 
 
 def unknown(talk: Talk, state: State) -> Turn:
@@ -167,6 +172,9 @@ def unknown(talk: Talk, state: State) -> Turn:
     count = state.unknowns + 1
     if calm(state, talk.heard.at):
         reply = talk.say("utter_noted" if state.unknowns else "utter_stay", state)
+        if state.stack:
+            go_on = Choice(talk.book.texts.get(state.locale, "Làm tiếp"), "/resume")
+            reply = replace(reply, choices=(go_on, *reply.choices))
         effects = missed + talk.ticket(state, "unknown")
         return Turn(replace(state, unknowns=1), (reply,), effects, "unknown", why=("unknown, calm",))
     if talk.heard.world.ticket != "none":
@@ -183,6 +191,8 @@ def brought(talk: Talk, state: State, effects: tuple[Effect, ...] = ()) -> Turn:
     """Twice not understood: a person is brought instead of a third question."""
     after = replace(state, unknowns=0)
     reply = talk.say("utter_bring_person", state)
+    if talk.ear.reading.band == "clarify" and not state.flow:
+        reply = replace(reply, choices=tuple(_titles(talk, talk.ear.reading.candidates)))
     return Turn(
         after,
         (reply,),

@@ -277,6 +277,9 @@ def _led_away(talk: Talk, state: State) -> Turn:
         return ask_again(talk, state, turn)
     if turn := small(talk, state):
         return ask_again(talk, state, turn)
+    unsure = ear.reading.band == "clarify" and (_asks(ear.text) or len(ear.text.split()) >= 5)
+    if unsure and state.unknowns == 0 and (turn := answers.clarify(talk, state, ear.reading.candidates)):
+        return turn  # her own question, perhaps: the open one is asked again after the answer
     count = state.unknowns + 1
     after = replace(state, unknowns=count)
     if count >= 2:

@@ -35,6 +35,7 @@ SAME: Mapping[str, str] = {
     "subscribe": "start_messages",
     "emoji": "sticker",
 }
+_HANGUL = re.compile("[가-힣]")
 _LETTER = re.compile(r"[^\W_]")
 _SENTENCE = re.compile(r"[?？\n]+|(?<=[^\d\s])[.!…]+\s+")
 _AFFIRMING = ("co", "dung", "vang", "duoc", "yes", "네", "예")
@@ -55,6 +56,8 @@ def listen(book: Book, state: State, heard: Heard) -> Ear:
         return Ear(text, media="sticker")
     reading = NOTHING if acts else book.reader(text, last_article=state.article, slots=state.slots)
     act = _meant(book, state, acts) if acts else SAME.get(reading.act, reading.act)
+    if act == "greeting" and _HANGUL.search(text):
+        act = "foreign_ko"
     if act in ("yes", "no") and not _asks_yes_or_no(book, state) and (chosen := _agreed(state, act)):
         return _tap(book, chosen, text)
     return Ear(text, act=act, reading=reading)

@@ -101,6 +101,8 @@ def _danger(talk: Talk, state: State) -> Danger:
     danger = talk.heard.danger
     if danger.level == "NONE" and talk.heard.text and not talk.ear.payload:
         danger = talk.book.screen.read(talk.heard.text)
+    if danger.level in ("AMBER", "CHECK") and talk.book.flows.intents(talk.heard.text):
+        return Danger(why=(f"{danger.level} of a fixed phrase passed over",))  # “đừng nhắn nữa” says nothing but that
     if talk.ear.payload == "danger:yes":
         danger = Danger("AMBER", danger.category, why=("she said yes to the safety question",))
     if danger.level == "NONE":
@@ -266,7 +268,7 @@ def _asked(talk: Talk, state: State) -> Turn:
     if ear.act in ("resume", "drop"):
         return _resumed(talk, state)
     if ear.act == "repeat":
-        return _repeated(talk, state)
+        return _repeated(talk, replace(state, unknowns=0))
     if question := dialogue.open_question(talk, state):
         return dialogue.hear(talk, state, question)
     if state.last == SAFETY and ear.act in ("yes", "no") and answers.calm(state, talk.heard.at):
@@ -293,9 +295,15 @@ def _asked(talk: Talk, state: State) -> Turn:
     if ear.act in ("foreign_ko", "foreign_en") and state.locale == "vi":
         return dialogue.begin(talk, state, "language")
     if ear.act in ("back", "skip", "cancel"):
-        return Turn(state, (talk.say("utter_menu", state),), decision="flow", why=(f"{ear.act}, but nothing is open",))
+        after = replace(state, unknowns=0)
+        return Turn(after, (talk.say("utter_menu", state),), decision="flow", why=(f"{ear.act}, but nothing is open",))
     reading = ear.reading
-    if reading.band == "clarify" and state.unknowns == 0 and (turn := answers.clarify(talk, state, reading.candidates)):
+    if (
+        reading.band == "clarify"
+        and state.unknowns < 2
+        and not answers.calm(state, talk.heard.at)
+        and (turn := answers.clarify(talk, state, reading.candidates))
+    ):
         return turn
     return answers.unknown(talk, state)
 
