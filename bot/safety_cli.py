@@ -38,7 +38,7 @@ def safety() -> None:
 @click.option("--folder", type=click.Path(exists=True, file_okay=False, path_type=Path), default=KNOWLEDGE)
 def check(folder: Path) -> None:
     """Soát danger.yml và crisis.yml; thoát 1 nếu có lỗi. / Lint; exits 1 on errors."""
-    found = lints.check(folder, time.perf_counter, today=datetime.datetime.now(datetime.UTC).date())
+    found = lints.check(folder, time.thread_time, today=datetime.datetime.now(datetime.UTC).date())
     for finding in found:
         click.echo(str(finding))
     errors = sum(finding.severity == "error" for finding in found)

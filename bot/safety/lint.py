@@ -13,7 +13,7 @@ from pathlib import Path
 from bot.messages import Finding, Severity
 from bot.nlu.words import read
 from bot.safety import classify, crisis
-from bot.safety.screen import BUDGET, Screen
+from bot.safety.screen import LIMIT, Screen
 from bot.safety.signs import Pattern, Signs, load
 from bot.safety.words import words
 
@@ -105,9 +105,9 @@ def slow(screen: Screen, clock: Callable[[], float]) -> list[Finding]:
         began = clock()
         screen.read(text)
         spent = clock() - began
-        if spent > 2 * BUDGET:
-            vi = f"đọc một tin dài mất {spent * 1000:.0f} ms, quá {BUDGET * 1000:.0f} ms"
-            en = f"a long text took {spent * 1000:.0f} ms, over {BUDGET * 1000:.0f} ms"
+        if spent > LIMIT:
+            vi = f"đọc một tin dài mất {spent * 1000:.0f} ms, quá {LIMIT * 1000:.0f} ms"
+            en = f"a long text took {spent * 1000:.0f} ms, over {LIMIT * 1000:.0f} ms"
             findings.append(_finding("warning", 1, "slow", vi, en=en))
     return findings
 
