@@ -235,9 +235,9 @@ def main() -> None:
         lines = [line.split("\t") for line in options.held_out.read_text("utf-8").splitlines() if line.count("\t") == 1]
         table(matcher, [(a, b) for a, b in lines if a in known], "Messages by another author")
     times = []
-    for _, text in held[:400]:
+    for said in (f"chị ơi {text} nha" for _, text in held[:400]):  # not exact: the whole way is measured
         began = time.process_time()
-        matcher.read(text)
+        matcher.read(said)
         times.append((time.process_time() - began) * 1000)
     print(f"\nReading: p50 {np.percentile(times, 50):.2f} ms, p99 {np.percentile(times, 99):.2f} ms CPU; peak memory "
           f"{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MiB with training in this process "
