@@ -397,3 +397,12 @@ def _broken(value: Any, data: st.DataObject) -> Any:
 def test_there_are_fixtures_to_break() -> None:
     assert len(seeds("messenger")) > 80
     assert len(seeds("zalo")) > 60
+
+
+def test_a_number_said_in_the_text_is_not_said_again() -> None:
+    reply = Reply(
+        "Chị gọi 113 (Việt Nam).", (Choice("Gọi 113 (Việt Nam)", phone="113"), Choice("Gọi 111", phone="111"))
+    )
+    cut = pieces.fit(reply, Webchat("zalo").limits)
+    assert "".join(piece.text for piece in cut).count("113") == 1  # once, as she reads it
+    assert "Gọi 111: 111" in cut[-1].text

@@ -46,7 +46,8 @@ def fit(reply: Reply, limits: Limits) -> tuple[Reply, ...]:
     opening = tuple(choice for choice in choices if choice.url or choice.phone)
     as_set = bool(opening) and len(choices) <= limits.button_set and not asks_here and all(map(_opens, opening))
     if opening and not as_set:
-        text = _with_lines(text, [f"{choice.title}: {choice.url or choice.phone}" for choice in opening])
+        unsaid = [choice for choice in opening if not _says(text, choice.url or choice.phone)]
+        text = _with_lines(text, [f"{choice.title}: {choice.url or choice.phone}" for choice in unsaid])
         choices = tuple(choice for choice in choices if choice not in opening)
     text, choices = _number(text, choices, limits, room=limits.button_set if as_set else limits.choices - asks_here)
 
@@ -102,6 +103,11 @@ def _tidy(choice: Choice) -> Choice:
 
 def _opens(choice: Choice) -> bool:
     return bool(choice.url or dialable(choice.phone))
+
+
+def _says(text: str, what: str) -> bool:
+    """Whether the text names this number or address already."""
+    return re.search(rf"(?<!\w){re.escape(what)}(?!\w)", text) is not None
 
 
 def _number(text: str, choices: tuple[Choice, ...], limits: Limits, *, room: int) -> tuple[str, tuple[Choice, ...]]:

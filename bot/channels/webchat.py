@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from bot.channels import Limits, Window, messenger, pieces, zalo
-from bot.channels.lenient import Skip, events, ident, items, key, link, load, mapping, text, whole
+from bot.channels.lenient import Skip, decimal, events, ident, items, key, link, load, mapping, text, whole
 from bot.errors import Forged, Unreadable
 from bot.messages import (
     Address,
@@ -115,4 +115,6 @@ def _attachment(raw: Mapping[str, Any]) -> Attachment:
         kind=next((known for known in KINDS if known == kind), "other"),
         url=link(raw.get("url")),
         name=text(raw.get("name")),
+        latitude=decimal(raw.get("latitude")),
+        longitude=decimal(raw.get("longitude")),
     )
