@@ -27,6 +27,7 @@ LIMIT = 4 * BUDGET  # and beyond this the screen stops looking
 HEAD = 2_500  # characters read from each end of a flood
 SPANS = 800  # places kept per slot: a flood of one word must not cost more than a long letter
 CUE = 6  # words around an unmarked homograph in which its second cue must stand
+LETTER = 80  # words; in a longer letter some window always sounds sad, so the classifier alone says CHECK
 CALM = ("media", "study", "paperdeath")  # slots that tell of a film, a lesson, papers after a death
 ESCALATE = 30 * 60 * 1000  # ms: two AMBER within this time are RED
 
@@ -120,7 +121,7 @@ class Screen:
         if opinion.chance < (self.classifier.amber if calm else self.classifier.check):
             return danger
         level: Level = "CHECK"
-        if opinion.chance >= self.classifier.amber and not calm:
+        if opinion.chance >= self.classifier.amber and not calm and len(said.tokens) <= LETTER:
             level = "RED" if opinion.imminent >= self.classifier.red else "AMBER"
         if LEVELS.index(level) <= LEVELS.index(danger.level):
             return danger
