@@ -9,7 +9,7 @@ import json
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Generator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -87,7 +87,7 @@ class Watch:
     def listeners(self) -> int:
         return self._listeners
 
-    def stream(self, interest: Interest, seconds: float = STREAM_S) -> Iterator[str]:
+    def stream(self, interest: Interest, seconds: float = STREAM_S) -> Generator[str, None, None]:
         """Server-sent events until the time is over. Yields at once, so that the page knows it is heard."""
         with self._changed:
             self._listeners += 1

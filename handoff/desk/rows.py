@@ -342,7 +342,7 @@ def chat(board: Board, row: RowMapping, *, limit: int = 120) -> Chat:
     since = entries[0]["at"] if entries and older else 0
     _notes(talk, since)
     _events(talk, since)
-    talk.bubbles.sort(key=lambda one: one.at)
+    talk.bubbles.sort(key=_in_order(entries))
     everyone |= {one.staff_id for one in talk.bubbles}
     state = key.open(her["state_sealed"], "conversation", her["uuid"], "state") if her["state_sealed"] else {}
     slots = {name: value for name, value in state_from_json(state).slots.items() if value not in (None, "")}
@@ -368,6 +368,15 @@ def chat(board: Board, row: RowMapping, *, limit: int = 120) -> Chat:
         pending,
         last_id=entries[-1]["id"] if entries else 0,
     )
+
+
+def _in_order(entries: Sequence[RowMapping]) -> Callable[[Bubble], int]:
+    """Messages stand in the order they came to us, whatever the platform's clock said; the rest by its time."""
+    at, times = 0, {}
+    for one in entries:
+        at = max(at, one["at"])
+        times[one["uuid"]] = at
+    return lambda bubble: times.get(bubble.key, bubble.at)
 
 
 def _messages(talk: _Talk, entries: Sequence[RowMapping]) -> None:
@@ -412,7 +421,7 @@ def _messages(talk: _Talk, entries: Sequence[RowMapping]) -> None:
 
 def _notes(talk: _Talk, since: int) -> None:
     query = select(note).where(note.c.conversation_id == talk.her["id"], note.c.at >= since)
-    for one in talk.connection.execute(query.order_by(note.c.id.desc()).limit(100)).mappings():
+    for one in reversed(talk.connection.execute(query.order_by(note.c.id.desc()).limit(100)).mappings().all()):
         text = talk.key.open(one["body_sealed"], "note", one["uuid"], "body")
         talk.bubbles.append(Bubble(one["at"], "staff", "note", text, one["uuid"], one["staff_id"]))
 
@@ -423,7 +432,7 @@ def _events(talk: _Talk, since: int) -> None:
     query = select(events).where(
         events.c.ticket_id == talk.row["id"], events.c.at >= since, events.c.kind.not_in(quiet)
     )
-    for one in talk.connection.execute(query.order_by(events.c.id.desc()).limit(60)).mappings():
+    for one in reversed(talk.connection.execute(query.order_by(events.c.id.desc()).limit(60)).mappings().all()):
         talk.bubbles.append(
             Bubble(
                 one["at"],

@@ -91,7 +91,7 @@ def _chat(reference: str) -> dict[str, Any]:
         found = rows.chat(board(connection), row, limit=limit)
         everyone = counsellors(connection, now())
         known = names_of(connection, [one.id for one in everyone])
-        public = dict(connection.execute(select(members.c.id, members.c.uuid)).tuples().all())
+        public = {one.id: one.uuid for one in connection.execute(select(members.c.id, members.c.uuid))}
         drafts = {} if found.erased else deeds.drafts(desk(), connection, staff, found.her)
         stopped = select(blocked.c.staff_id).where(blocked.c.conversation_id == found.her["id"])
         is_blocked = connection.execute(stopped).first() is not None

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import datetime
 import uuid
+from collections.abc import Sequence
 
 from flask import abort, redirect, request, url_for
 from flask.typing import ResponseReturnValue
-from sqlalchemy import delete, insert, select
+from sqlalchemy import RowMapping, delete, insert, select
 
 from bot.errors import Refused
 from bot.store import queries
@@ -73,7 +74,7 @@ def roster() -> str:
         mine=mine,
         names=known,
         public=public,
-        shifts=shifts,
+        shifts=_alike(shifts),
         off=[row for row in off if row["day"] >= today and (row["staff_id"] in ids or not row["staff_id"])],
         holidays=[day for day in days if day >= today][:12],
         weekdays=WEEKDAYS,
@@ -81,6 +82,14 @@ def roster() -> str:
         languages=LANGUAGES,
         offices=_my_offices(),
     )
+
+
+def _alike(shifts: Sequence[RowMapping]) -> list[list[RowMapping]]:
+    """Shifts of one person at the same hours together, so that a week is one line."""
+    found: dict[tuple[object, ...], list[RowMapping]] = {}
+    for row in shifts:
+        found.setdefault(tuple(row[name] for name in ("staff_id", "kind", "start", "end", "holidays")), []).append(row)
+    return list(found.values())
 
 
 def _mine(everyone: list[Counsellor]) -> list[Counsellor]:

@@ -1,0 +1,422 @@
+"""The desk's pages through the real staff app: who sees what, what is written, what can never happen by mistake."""
+
+from __future__ import annotations
+
+import io
+import re
+import shutil
+import threading
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from sqlalchemy import event, select
+
+from bot.errors import Refused
+from bot.store import queries
+from bot.store.crypto import Keyring
+from bot.store.database import Database
+from handoff import deeds, media
+from handoff.accounts.queries import audit
+from handoff.desk.finds import place
+from handoff.desk.live import Interest, Watch, _Marks, look
+from handoff.desk.room import fold
+from handoff.routing import AWAY_MS
+from tests.conftest import SECRET
+from tests.desk_room import DeskRoom
+
+HOUR = 3_600_000
+SCRIPTS = ("<script>alert(1)</script>", '"><img src=x onerror=alert(1)>', "{{ 7*7 }}", "javascript:alert(1)")
+
+
+@pytest.fixture
+def room(sqlite_template: Path, tmp_path: Path) -> Iterator[DeskRoom]:
+    shutil.copy(sqlite_template, tmp_path / "osso.db")
+    database = Database(f"sqlite:///{tmp_path / 'osso.db'}", Keyring([SECRET]))
+    event.listen(database.engine, "connect", lambda raw, _record: raw.execute("PRAGMA synchronous=OFF"))
+    yield DeskRoom(database, folder=tmp_path)
+    database.close()
+
+
+def actions(room: DeskRoom) -> list[str]:
+    with room.database.read() as connection:
+        return list(connection.execute(select(audit.c.action).order_by(audit.c.id)).scalars())
+
+
+def test_the_whole_way_of_a_ticket(room: DeskRoom) -> None:
+    mai = room.hire("mai")
+    reference = room.asks("em muốn hỏi giấy tờ")
+    her = room.browser(mai)
+    page = her.get("/queue")
+    assert page.status_code == 200
+    assert "1 chị đang chờ" in page.text
+    taken = her.post("/queue/next")
+    assert taken.headers["Location"].endswith(f"/tickets/{reference}")
+    assert room.owner(reference) == "person"
+    chat = her.get(f"/tickets/{reference}")
+    assert "em muốn hỏi giấy tờ" in chat.text
+    once = str(uuid.uuid4())
+    sent = her.post(f"/tickets/{reference}/reply", {"text": "Chào chị", "once": once}, Accept="application/json")
+    assert sent.get_json() == {"once": once, "hold": 5000}
+    assert "Chưa gửi, còn rút lại được" in her.get(f"/tickets/{reference}/talk").text
+    undone = her.post(f"/tickets/{reference}/undo", {"once": once}, Accept="application/json")
+    assert undone.get_json() == {"text": "Chào chị"}
+    assert ">Chào chị</textarea>" in her.get(f"/tickets/{reference}").text
+    her.post(f"/tickets/{reference}/reply", {"text": "Chào chị ạ", "once": str(uuid.uuid4())})
+    room.later(5000)
+    room.drain()
+    assert room.said()[-1] == "Chào chị ạ"
+    assert "Đã gửi" in her.get(f"/tickets/{reference}/talk").text
+    closed = her.post(
+        f"/tickets/{reference}/close", {"reason": "answered", "last_words": "Chào chị nhé", "hand_back": "1"}
+    )
+    assert closed.status_code == 303
+    room.drain()
+    assert room.said()[-2:] == ["Chào chị nhé", "2: [handback]"]
+    assert "Đã trả lời xong" in her.get("/queue?view=closed").text
+
+
+def test_every_reading_of_a_chat_is_audited(room: DeskRoom) -> None:
+    mai = room.hire("mai")
+    reference = room.asks()
+    her = room.browser(mai)
+    her.get(f"/tickets/{reference}")
+    her.get(f"/tickets/{reference}/talk")
+    assert actions(room).count("chat.read") == 1
+    room.later(20 * 60_000)
+    her.get(f"/tickets/{reference}/talk")  # a page that stays open is recorded again
+    her.get(f"/tickets/{reference}/print")
+    her.get("/search?q=em")
+    assert actions(room).count("chat.read") == 2
+    assert {"chat.printed", "chat.searched"} <= set(actions(room))
+
+
+def test_pages_of_a_ticket_are_not_there_for_others(room: DeskRoom) -> None:
+    """Another office, another role, a stranger, and ids that do not exist: the same answer for every address."""
+    mai, lan = room.hire("mai"), room.hire("lan", ("counsellor", "ct"))
+    officer, analyst = room.hire("thu", ("officer", "hn")), room.hire("phan", ("analyst", "*"))
+    reference = room.asks()
+    room.take(mai, reference)
+    rules = [rule for rule in room.app.url_map.iter_rules() if rule.rule.startswith("/tickets/")]
+    assert len(rules) > 20
+    for rule in rules:
+        for who in (lan, officer, analyst):
+            window = room.browser(who)
+            window.get("/account")
+            for target in (reference, str(uuid.uuid4())):
+                path = re.sub(r"<uuid:reference>", target, rule.rule)
+                path = re.sub(r"<uuid:\w+>", str(uuid.uuid4()), path).replace("<int:number>", "0")
+                answer = window.get(path) if "GET" in (rule.methods or ()) else window.post(path, {"reason": "joke"})
+                if answer.status_code == 409:  # a form that is wrong before the ticket is looked for
+                    assert rule.endpoint in ("desk.later", "desk.add_note", "desk.transfer", "desk.picture")
+                else:
+                    assert answer.status_code in (400, 404), (rule.rule, who.login)
+    assert room.ticket(reference)["state"] == "taken"
+    assert not [action for action in actions(room) if action.startswith(("chat", "ticket", "note"))]
+
+
+def test_a_colleagues_chat_is_listed_without_a_word_of_it(room: DeskRoom) -> None:
+    mai, lan = room.hire("mai"), room.hire("lan")
+    reference = room.asks("bí mật của em")
+    room.take(mai, reference)
+    hers = room.browser(lan)
+    page = hers.get("/queue?view=team").text
+    assert "Ca của Mai" in page
+    assert reference not in page
+    assert "bí mật" not in page
+    refused = hers.get(f"/tickets/{reference}")
+    assert refused.status_code == 409
+    assert "Mai" in refused.text
+    assert "bí mật" not in refused.text
+    assert room.browser(lan).get("/search?q=bí mật").text.count("<mark>") == 0
+
+
+def test_lead_sees_her_office_only(room: DeskRoom) -> None:
+    mai, boss, other = room.hire("mai"), room.hire("boss", ("lead", "hn")), room.hire("khac", ("lead", "ct"))
+    reference = room.asks("chuyện của em")
+    room.take(mai, reference)
+    assert "chuyện của em" in room.browser(boss).get(f"/tickets/{reference}").text
+    assert room.browser(other).get(f"/tickets/{reference}").status_code == 404
+    assert "Mai" in room.browser(boss).get("/team").text
+    assert "Mai" not in room.browser(other).get("/team").text
+    assert room.browser(mai).get("/team").status_code == 404
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_script_stays_text_everywhere(room: DeskRoom, script: str) -> None:
+    mai = room.hire("mai")
+    reference = room.asks(script)
+    her = room.browser(mai)
+    room.take(mai, reference)
+    her.post(f"/tickets/{reference}/notes", {"note": script})
+    her.post(f"/tickets/{reference}/labels", {"label": script[:40]})
+    her.post("/replies", {"title": script, "body": script})
+    her.post("/queue/filters", {"name": script, "level": "RED"})
+    for path in (f"/tickets/{reference}", f"/tickets/{reference}/print", "/queue?view=mine", "/replies", "/queue"):
+        page = her.get(path).text
+        assert "<script>alert" not in page
+        assert "<img src=x" not in page
+        assert ">49<" not in page
+    assert script[:7].replace("<", "&lt;").replace('"', "&#34;").replace(">", "&gt;") in her.get("/replies").text
+
+
+def test_forms_without_our_token_change_nothing(room: DeskRoom) -> None:
+    mai = room.hire("mai")
+    reference = room.asks()
+    her = room.browser(mai)
+    for form, headers in (
+        ({"form_token": "0" * 64}, {}),
+        ({}, {"Sec_Fetch_Site": "cross-site"}),
+    ):
+        assert her.post(f"/tickets/{reference}/take", form, **headers).status_code == 400
+    assert room.ticket(reference)["state"] == "waiting"
+
+
+def test_refused_words_are_kept_as_a_draft(room: DeskRoom) -> None:
+    mai = room.hire("mai")
+    reference = room.asks()
+    room.take(mai, reference)
+    room.later(8 * 24 * HOUR)
+    her = room.browser(mai)
+    answer = her.post(f"/tickets/{reference}/reply", {"text": "Em gửi chị mấy dòng"}, Sec_Fetch_Dest="empty")
+    assert answer.status_code == 409
+    assert "quá thời hạn" in answer.text
+    assert "Em gửi chị mấy dòng" in her.get(f"/tickets/{reference}").text
+
+
+def test_draft_survives_the_end_of_a_session(room: DeskRoom) -> None:
+    mai = room.hire("mai")
+    reference = room.asks()
+    room.take(mai, reference)
+    her = room.browser(mai)
+    assert her.post(f"/tickets/{reference}/draft", {"kind": "reply", "text": "đang viết dở"}).status_code == 204
+    room.later(40 * 60_000)
+    assert her.get(f"/tickets/{reference}/talk", Sec_Fetch_Dest="empty").status_code == 401
+    assert "đang viết dở" in room.browser(mai).get(f"/tickets/{reference}").text
+
+
+def test_danger_is_unmissable_and_its_closing_asks(room: DeskRoom) -> None:
+    mai = room.hire("mai")
+    room.says("cứu em")
+    her = room.browser(mai)
+    page = her.get("/queue").text
+    assert 'class="alarm"' in page
+    assert 'data-red="1"' in page
+    reference = room.stage.rows("SELECT uuid FROM ticket")[0][0]
+    her.post(f"/tickets/{reference}/take")
+    chat = her.get(f"/tickets/{reference}").text
+    assert "phải ghi kết quả" in chat
+    assert 'value="joke"' not in chat
+    assert her.post(f"/tickets/{reference}/close", {"reason": "answered"}).status_code == 409
+    done = her.post(f"/tickets/{reference}/close", {"reason": "case", "outcome": "safe", "reported": "commune"})
+    assert done.status_code == 303
+
+
+def test_presence_is_shown_to_others_in_chat_and_list(room: DeskRoom) -> None:
+    mai, lan = room.hire("mai"), room.hire("lan")
+    reference = room.asks()
+    room.browser(mai).get(f"/tickets/{reference}")
+    room.browser(mai).post("/beat", {"ticket": reference, "typing": "1"})
+    theirs = room.browser(lan)
+    assert "Mai đang viết" in theirs.get("/queue/list").text
+    assert "Mai đang viết" in theirs.get(f"/tickets/{reference}/talk").text
+    room.later(AWAY_MS)
+    assert "Mai đang" not in theirs.get("/queue/list").text
+
+
+def test_print_has_no_notes(room: DeskRoom) -> None:
+    mai = room.hire("mai")
+    reference = room.asks("câu hỏi của em")
+    room.take(mai, reference)
+    her = room.browser(mai)
+    her.post(f"/tickets/{reference}/notes", {"note": "chỉ mình đội biết"})
+    assert "chỉ mình đội biết" in her.get(f"/tickets/{reference}").text
+    paper = her.get(f"/tickets/{reference}/print").text
+    assert "câu hỏi của em" in paper
+    assert "chỉ mình đội biết" not in paper
+
+
+def test_note_address_cannot_send(room: DeskRoom) -> None:
+    mai = room.hire("mai")
+    reference = room.asks()
+    room.take(mai, reference)
+    room.browser(mai).post(f"/tickets/{reference}/notes", {"note": "ghi chú", "text": "lẫn vào", "once": "x"})
+    assert room.stage.rows("SELECT count(*) FROM outbox WHERE author = 'person'")[0][0] == 0
+
+
+def test_saved_replies_are_found_without_tone_marks_and_filled(room: DeskRoom) -> None:
+    mai, lan = room.hire("mai"), room.hire("lan")
+    reference = room.asks()
+    room.take(mai, reference)
+    her = room.browser(mai)
+    her.post("/replies", {"title": "Chào lần đầu", "body": "Chào {ten}, em là {tu_van_vien}, {van_phong}"})
+    (found,) = her.get(f"/tickets/{reference}/finds?q=chao lan dau").get_json()
+    assert found["text"] == "Chào chị, em là Mai, OSSO Hà Nội"
+    assert her.get(f"/tickets/{reference}/finds?q=không có").get_json() == []
+    assert "Chào lần đầu" not in room.browser(lan).get("/replies").text  # hers alone
+    assert her.post("/replies", {"title": "a", "body": "b", "team": "1"}).status_code == 409  # a lead's
+
+
+def test_search_finds_with_and_without_marks_and_says_how_far(room: DeskRoom) -> None:
+    mai = room.hire("mai")
+    reference = room.asks("Em muốn đăng ký khai sinh cho con")
+    room.take(mai, reference)
+    her = room.browser(mai)
+    for words in ("khai sinh", "KHAI SINH", "dang ky", "đăng ký", "ky khai"):
+        assert "<mark>" in her.get(f"/search?q={words}").text, words
+    assert "Đã tìm hết" in her.get("/search?q=zzz").text
+
+
+@pytest.mark.parametrize(("text", "wanted", "found"), [("Đăng ký", "dang", "Đăng"), ("a\u0301b", "ab", "a\u0301b")])
+def test_place_keeps_the_words_as_written(text: str, wanted: str, found: str) -> None:
+    spot = place(text, fold(wanted))
+    assert spot is not None
+    assert text[spot[0] : spot[1]] == found
+
+
+def test_shifts_cards_and_days_off_are_a_leads(room: DeskRoom) -> None:
+    mai, boss = room.hire("mai", on_shift=False), room.hire("boss", ("lead", "hn"), on_shift=False)
+    hers = room.browser(boss)
+    form = {"who": mai.uuid, "weekday": ["0", "2"], "start": "08:00", "end": "17:00"}
+    assert hers.post("/team/shifts", form).status_code == 303
+    assert room.stage.rows('SELECT weekday, start, "end" FROM shift ORDER BY weekday') == [
+        (0, 480, 1020),
+        (2, 480, 1020),
+    ]
+    card = {"skill": ["legal"], "language": ["vi", "ko"], "capacity": "3", "heavy_cap": "1"}
+    assert hers.post(f"/team/{mai.uuid}/card", card).status_code == 303
+    assert room.stage.rows("SELECT skills, languages, capacity FROM counsellor") == [("legal", "vi,ko", 3)]
+    assert hers.post("/team/days-off", {"who": mai.uuid, "day": "2026-12-24"}).status_code == 303
+    assert hers.get("/team/roster").status_code == 200
+    assert room.browser(mai).post("/team/shifts", form).status_code == 404
+
+
+# --- files ------------------------------------------------------------------------------------------------------------
+
+
+def jpeg() -> bytes:
+    out = io.BytesIO()
+    picture = Image.new("RGB", (30, 20), "red")
+    exif = Image.Exif()
+    exif[0x010E] = "HOME 21.0285,105.8542"
+    picture.save(out, "JPEG", exif=exif)
+    return out.getvalue()
+
+
+def test_pictures_are_re_encoded_without_hidden_data() -> None:
+    found = media.clean(jpeg())
+    assert found.kind == "image/jpeg"
+    assert b"HOME" not in found.body
+    assert not Image.open(io.BytesIO(found.body)).getexif()
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"",
+        b"MZ" + bytes(200),  # a program
+        b"<svg xmlns='http://www.w3.org/2000/svg'><script>alert(1)</script></svg>",
+        b"<html><script>alert(1)</script>",
+        b"PK\x03\x04" + bytes(100),
+        b"\x89PNG\r\n\x1a\n" + bytes(40),
+        bytes(10_000_001),
+    ],
+)
+def test_everything_else_is_refused_by_content(raw: bytes) -> None:
+    with pytest.raises(Refused):
+        media.clean(raw)
+
+
+def test_a_sent_picture_can_be_fetched_by_its_token_alone(room: DeskRoom) -> None:
+    mai = room.hire("mai")
+    reference = room.asks()
+    room.take(mai, reference)
+    her = room.browser(mai)
+    sent = her.post(
+        f"/tickets/{reference}/picture",
+        {"file": (io.BytesIO(jpeg()), "../../x<script>.exe"), "once": str(uuid.uuid4())},
+    )
+    assert sent.status_code == 303
+    program = her.post(f"/tickets/{reference}/picture", {"file": (io.BytesIO(b"MZ" + bytes(99)), "anh.jpg")})
+    assert program.status_code == 409
+    room.later(deeds.HOLD_MS)
+    room.drain()
+    call = room.stage.platforms.calls[-1]
+    assert call.json is not None
+    assert "/media/" in str(call.json)
+    assert b"HOME" not in b"".join(file.read_bytes() for file in room.folder.glob("osso.db*"))
+
+
+@pytest.mark.parametrize(
+    "url",
+    """http://scontent.fbcdn.net/a.jpg https://evil.example/a.jpg https://fbcdn.net.evil.example/a
+    https://127.0.0.1/a https://localhost/a https://[::1]/a https://169.254.169.254/latest/meta-data
+    https://scontent.fbcdn.net:8443/a https://user:pw@scontent.fbcdn.net/a file:///etc/passwd gopher://x.fbcdn.net/
+    https://scontent.fbcdn.net@evil.example/ https://2130706433/ https://evilfbcdn.net/ ftp://x.zdn.vn/ //x.zdn.vn/a
+    https://x.zdn.vn:99999/ https://ⓧ.zdn.vn/""".split(),
+)
+def test_only_the_platforms_hosts_are_fetched_from(url: str) -> None:
+    with pytest.raises(Refused):
+        media.allowed(url)
+
+
+@pytest.mark.parametrize(
+    "address",
+    "127.0.0.1 10.0.0.5 192.168.1.1 172.16.0.1 169.254.169.254 0.0.0.0 100.64.0.1 224.0.0.1 ::1 fe80::1 fc00::1 "
+    "::ffff:127.0.0.1 ::ffff:10.0.0.1 2002:7f00:1::1".split(),
+)
+def test_a_platforms_name_that_points_inside_is_refused(address: str) -> None:
+    with pytest.raises(Refused):
+        media.public(["157.240.1.1", address])
+    with pytest.raises(Refused):
+        media.fetch("https://x.fbcdn.net/a.jpg", resolver=lambda _host: [address])
+
+
+def test_platform_addresses_are_allowed() -> None:
+    assert media.allowed("https://scontent.xx.fbcdn.net/v/a.jpg?x=1") == ("scontent.xx.fbcdn.net", "/v/a.jpg?x=1")
+    assert media.public(["157.240.1.1"]) == "157.240.1.1"
+
+
+# --- news -------------------------------------------------------------------------------------------------------------
+
+
+def test_the_watch_tells_each_listener_what_is_hers(room: DeskRoom) -> None:
+    marks = _Marks()
+    with room.database.read() as connection:
+        assert look(connection, marks) is None
+    reference = room.asks()
+    with room.database.read() as connection:
+        change = look(connection, marks)
+        again = look(connection, marks)
+    assert change is not None
+    assert again is None
+    conversation = room.ticket(reference)["conversation_id"]
+    mine = Interest(1, frozenset({"hn"}), conversation)
+    assert mine.told(change) == {"queue": True, "chat": True}
+    assert Interest(2, frozenset({"ct"}), 99).told(change) == {}
+    assert Interest(3, frozenset({"*"})).told(change) == {"queue": True}
+
+
+def test_the_stream_speaks_soon_and_ends(room: DeskRoom) -> None:
+    watch = Watch(room.database)
+    stream = watch.stream(Interest(1, frozenset({"hn"})), seconds=8)
+    assert next(stream).startswith("retry")
+    first = iter(stream)
+    threading.Timer(1.0, room.asks).start()
+    assert "queue" in next(first)
+    stream.close()
+    assert watch.listeners == 0
+
+
+def test_live_asks_for_a_ticket_she_may_read(room: DeskRoom) -> None:
+    mai, lan = room.hire("mai"), room.hire("lan", ("counsellor", "ct"))
+    reference = room.asks()
+    answer = room.browser(mai).client.get(f"/live?ticket={reference}", base_url="http://localhost", buffered=False)
+    assert answer.status_code == 200
+    assert answer.mimetype == "text/event-stream"
+    answer.close()
+    assert room.browser(lan).get(f"/live?ticket={reference}").status_code == 404
+    with room.database.read() as connection:
+        assert queries.open_ticket(connection, room.ticket(reference)["conversation_id"]) is not None
