@@ -255,7 +255,7 @@ SAID = (
 pieces = st.sampled_from(SAID)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(places, st.lists(pieces | st.text(max_size=30), min_size=1, max_size=6), st.booleans())
 def test_no_words_of_hers_ever_raise(place: tuple[str, str], said: list[str], owned: bool) -> None:
     chat = Chat(state=state_to_json(at(*place)), world=SILENT if owned else WORLD)
@@ -296,7 +296,7 @@ FIELDS = [
 ]
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(json_like | st.dictionaries(st.sampled_from(FIELDS), json_like, max_size=12))
 def test_any_json_is_a_state_and_a_turn_can_be_taken_on_it(data: Any) -> None:
     state = state_from_json(data)

@@ -20,7 +20,7 @@ def project(flows: Flows) -> dict[str, str]:
         "data/nlu.yml": _dump({"version": VERSION, "nlu": _nlu(flows)}),
         "domain.yml": _dump(domain(flows)),
         "config.yml": _dump(_config()),
-        "endpoints.yml": _dump({"action_endpoint": {"url": "http://localhost:8000/actions/webhook"}}),
+        "endpoints.yml": _dump({"action_endpoint": {"url": "http://localhost:8000/rasa/webhook"}}),
     }
 
 
