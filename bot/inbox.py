@@ -52,7 +52,8 @@ def accept(database: Database, screen: Screen, events: Sequence[Event], *, now: 
     wake: dict[int, int] = {}
     told = [event for event in events if not isinstance(event, Ignored)]
     counts.update(f"ignored {event.why}" for event in events if isinstance(event, Ignored))
-    screened = {id(event): screen.read(event.text) for event in told if isinstance(event, Message) and event.text}
+    hers = {id(event): words for event in told if isinstance(event, Message) and (words := _words(event))}
+    screened = {event: screen.read(words) for event, words in hers.items()}
     if not told:
         return Accepted((), counts)
     keyring = database.keyring
@@ -87,6 +88,13 @@ def accept(database: Database, screen: Screen, events: Sequence[Event], *, now: 
                 case Handover():
                     _handover(door, thread, event)
     return Accepted(tuple(wake.items()), counts)
+
+
+def _words(event: Message) -> str:
+    """What of a message may be her own words. The title of a tap is ours, unless its payload is none that we write."""
+    if not event.payload:
+        return event.text
+    return "" if ":" in event.payload or "/" in event.payload else event.payload
 
 
 @dataclass(frozen=True, slots=True)

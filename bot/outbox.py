@@ -117,7 +117,10 @@ def _deliver(rim: Rim, speech: Speech) -> Outcome:
 
 def _request(rim: Rim, speech: Speech, token: str) -> Outcome:
     channel = rim.channels[speech.address.channel]
-    call = channel.render(speech, token)
+    try:
+        call = channel.render(speech, token)
+    except KeyError:  # the account has left the settings; its conversations wait until it is back
+        return Outcome("stop", code="account")
     if call.url.startswith("local:"):
         return Outcome("sent", message_id=speech.reference)
     try:

@@ -98,7 +98,7 @@ class Worker:
             )
             if call is not None:
                 rim.transport.exchange(call)
-        except (NotSent, MaybeSent, GrantLost, NoToken, Unreachable, Sealed) as error:
+        except (NotSent, MaybeSent, GrantLost, NoToken, Unreachable, Sealed, KeyError) as error:
             log.get().info("sign of life not sent", error=error)
 
 
