@@ -6,6 +6,7 @@ is upgraded half-way. PostgreSQL locks rows. A database that cannot be reached r
 
 from __future__ import annotations
 
+import math
 import sqlite3
 import threading
 import time
@@ -13,14 +14,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from typing import Any
 
+import psycopg
 from sqlalchemy import Connection, Engine, create_engine, event, text
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import DBAPIError, DisconnectionError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from bot.errors import Unreachable
 from bot.store.crypto import Keyring, new_index_key
 from bot.store.models import Meta
 
+IDLE_S = 2.0  # a connection used within this time is taken to be alive
 _READ = "osso_read"
 
 
@@ -120,16 +123,30 @@ def _sqlite(url: str, pool: int) -> Engine:
 
 
 def _postgres(url: str, pool: int) -> Engine:
-    return create_engine(
+    engine = create_engine(
         url,
         pool_size=pool,
         max_overflow=pool,
-        pool_pre_ping=True,
         connect_args={
             "options": "-c statement_timeout=5000 -c idle_in_transaction_session_timeout=10000 -c lock_timeout=5000",
             "connect_timeout": 5,
         },
     )
+
+    @event.listens_for(engine, "checkin")
+    def _on_checkin(_raw: Any, record: Any) -> None:
+        record.info["used"] = time.monotonic()
+
+    @event.listens_for(engine, "checkout")
+    def _on_checkout(raw: Any, record: Any, _proxy: Any) -> None:
+        """What lay idle may have died with its server; what was used just now is not worth a round trip."""
+        if time.monotonic() - record.info.get("used", math.inf) > IDLE_S:
+            try:
+                engine.dialect.do_ping(raw)
+            except psycopg.Error:
+                raise DisconnectionError from None
+
+    return engine
 
 
 @contextmanager
