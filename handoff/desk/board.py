@@ -14,6 +14,7 @@ from bot.store import models, queries
 from handoff.accounts import allow, audit, current_staff
 from handoff.accounts.queries import names as names_of
 from handoff.deeds import find, take_next
+from handoff.demo import start_woman, stories
 from handoff.desk import rows
 from handoff.desk.live import MOST, Interest
 from handoff.desk.room import beat, board, desk, leave, offices, pages, watch, wish
@@ -65,6 +66,7 @@ def _queue() -> dict[str, object]:
         "views": rows.VIEWS,
         "query": request.query_string.decode("ascii", "ignore"),
         "page_size": rows.PAGE,
+        "stories": [] if frame().accounts.production else stories(),
     }
 
 
@@ -133,6 +135,14 @@ def my_duty() -> ResponseReturnValue:
     with frame().parts.database.write() as connection:
         queries.upsert(connection, card, {"staff_id": staff.id}, values)
         audit(connection, staff, f"duty.{act}", f"staff:{staff.uuid}")
+    return redirect(url_for("desk.queue"), 303)
+
+
+@pages.post("/demo")
+@allow("counsellor", "lead")
+def demo() -> ResponseReturnValue:
+    """On a development server: a scripted woman begins to write."""
+    start_woman(frame().parts, frame().wake, request.form.get("story", ""))
     return redirect(url_for("desk.queue"), 303)
 
 

@@ -26,7 +26,7 @@ from handoff.duty import called, presence
 TICK_S = 0.3
 STREAM_S = 55.0  # then the browser comes again, and is recognised again
 PULSE_S = 15.0
-MOST = 400  # listeners of one process; more are told to ask now and then instead
+MOST = 240  # listeners of one process, below the threads of the server; more are told to ask now and then instead
 KEEP = 500  # changes remembered for listeners that are slow
 OVERLAP = 40  # PostgreSQL gives numbers before commit: a smaller one may appear after a larger
 
