@@ -77,6 +77,8 @@ def folded(text: str) -> str:
 
 
 def _without(text: str, words: list[str]) -> str:
+    """The different letters that remain once digits, signs and familiar words are taken out."""
+    letters = re.sub(r"[\W\d_]", "", text)
     for word in sorted(words, key=len, reverse=True):
-        text = text.replace(word.replace(" ", ""), "")
-    return "".join(dict.fromkeys(re.sub(r"[\W\d_]", "", text)))
+        letters = letters.replace(re.sub(r"[\W\d_]", "", word) or "\0", "")
+    return "".join(dict.fromkeys(letters))
