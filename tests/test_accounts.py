@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 from bot.errors import Refused
 from bot.store.crypto import Keyring
 from bot.store.database import Database
-from handoff.accounts import codes, demo, members, passwords, queries, sessions, signing_in, throttle
+from handoff.accounts import codes, demo, members, queries, sessions, signing_in, throttle
 from handoff.accounts.passwords import Hasher, weakness
 from handoff.accounts.sessions import hashed
 from handoff.accounts.signing_in import Visitor, Wait, Wrong
@@ -68,7 +69,7 @@ def test_password_then_code_let_in_and_both_are_in_the_audit(either: DeskStage) 
 
 def test_the_name_is_heard_in_any_case_and_the_password_in_any_unicode_form(stage: DeskStage) -> None:
     member = lan(stage)
-    decomposed = passwords.unicodedata.normalize("NFD", PASSWORD)
+    decomposed = unicodedata.normalize("NFD", PASSWORD)
     assert decomposed != PASSWORD
     assert first_step(stage.browser(), "  LAN.Nguyen ", decomposed) == 303
     assert member.login == "lan.nguyen"

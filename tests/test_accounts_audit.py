@@ -10,6 +10,7 @@ from click.testing import CliRunner, Result
 from sqlalchemy import Connection, delete, insert, select, text, update
 from sqlalchemy.exc import DBAPIError
 
+from bot.errors import Refused
 from bot.store import migrate
 from bot.store.crypto import Keyring
 from bot.store.database import Database
@@ -168,7 +169,7 @@ def test_break_glass_opens_one_subject_for_thirty_minutes_and_tells_a_second_per
     with stage.app.test_request_context():
         with stage.database.write() as connection:
             for reason, note in (("danger", "ngắn"), ("curious", "muốn xem cho biết thôi")):
-                with pytest.raises(break_glass.Refused):
+                with pytest.raises(Refused):
                     break_glass.break_glass(connection, breaker, "ticket:1", reason=reason, note=note, office=OFFICE)
             note = "người phụ trách vắng, cần gọi lại ngay"
             break_glass.break_glass(connection, breaker, "ticket:1", reason="absent", note=note, office=OFFICE)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from flask import g
 from sqlalchemy import column, select
 from werkzeug.routing import Rule as UrlRule
 
@@ -299,7 +300,7 @@ def test_a_query_is_narrowed_to_the_offices_of_the_role_that_asks(
     with stage.app.test_request_context("/break-glass"), stage.database.read() as connection:
         row = queries.member(connection, id=member.id)
         assert row
-        guard.g.staff = queries.as_staff(connection, row)
+        g.staff = queries.as_staff(connection, row)
         query = scoped(select(column("office")), column("office"), roles=("counsellor", "lead"), also=also)
     text = str(query.compile(compile_kwargs={"literal_binds": True}))
     assert ("WHERE" in text) is bool(seen)
