@@ -49,7 +49,6 @@ def answer(talk: Talk, state: State, article: Article) -> Turn:
         article,
         country=str(slots.get("country") or ""),
         province=str(slots.get("province") or ""),
-        mark_draft=talk.heard.world.drafts,
         choices=_room(talk),
         links=shorts(talk.served().values()),
     )
@@ -71,7 +70,6 @@ def case(talk: Talk, state: State, article: Article, value: str) -> Turn:
     told = render_case(
         article,
         value,
-        mark_draft=talk.heard.world.drafts,
         choices=_room(talk),
         links=shorts(talk.served().values()),
     )
@@ -82,7 +80,6 @@ def part(talk: Talk, state: State, article: Article, name: str) -> Turn:
     told = render_part(
         article,
         name,
-        mark_draft=talk.heard.world.drafts,
         choices=_room(talk),
         links=shorts(talk.served().values()),
     )
@@ -235,5 +232,5 @@ def _told(talk: Talk, state: State, article: Article, told: Rendered, *, why: st
         article=article.id,
         topic=article.topic,
         sources=(told.stamp,),
-        why=(why,),
+        why=(why,) if article.status == "published" else (why, f"draft {article.id}"),
     )

@@ -129,6 +129,7 @@ WORDS: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         (r"long silence", "Lâu rồi chị mới nhắn lại: chào lại một câu"),
         (r"answered (?P<article>\S+) for (?P<slot>\w+)", "Trả lời bài {article}, đúng trường hợp của chị ({slot})"),
         (r"answered (?P<article>\S+)", "Trả lời bài {article}"),
+        (r"draft (?P<article>\S+)", "Bài {article} còn là bản nháp, chưa duyệt: chỉ bản thử mới nói"),
         (r"section (?P<section>\w+) of (?P<article>\S+)", "Phần {section} của bài {article}"),
         (r"exact", "Câu của chị trùng với một câu mẫu: chắc chắn"),
         (r"confident", "Câu của chị gần với các câu mẫu: đủ chắc để trả lời"),
