@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.errors import Refused
-from bot.store.crypto import Keyring
+from bot.store.crypto import Keyring, Sealed
 from bot.store.database import Database
-from handoff.accounts import codes, demo, members, queries, sessions, signing_in, throttle
+from handoff.accounts import codes, demo, members, queries, sessions, signing_in, throttle, upkeep
 from handoff.accounts.passwords import Hasher, weakness
 from handoff.accounts.sessions import hashed
 from handoff.accounts.signing_in import Visitor, Wait, Wrong
@@ -433,6 +433,29 @@ def test_the_sweep_removes_what_has_run_out(stage: DeskStage) -> None:
     assert sessions.sweep(stage.accounts) == 1
     stage.turn(30 * 60)
     assert sessions.sweep(stage.accounts) == 1
+
+
+def test_the_clock_seals_and_sweeps(stage: DeskStage) -> None:
+    first_step(stage.browser(), lan(stage).login)
+    stage.turn(6 * 60)
+    for job in upkeep.jobs(stage.accounts):
+        job.run()
+    with stage.database.read() as connection:
+        sealed = queries.last_seal(connection)
+        assert sealed
+        assert queries.audit_after(connection, sealed["audit_id"], 1) == []
+
+
+def test_secrets_survive_a_new_key_and_leave_the_old_one(stage: DeskStage) -> None:
+    member = lan(stage)
+    newest = "another-ring-for-tests-9876543210-zyxwv"
+    with stage.database.write() as connection:
+        assert queries.rotate_wrapped(connection, Keyring([newest, SECRET]).rotate) == 1
+        row = queries.member(connection, id=member.id)
+    assert row
+    assert Keyring([newest]).unwrap(bytes(row["totp_wrapped"])).decode() == member.secret
+    with pytest.raises(Sealed):
+        Keyring([SECRET]).unwrap(bytes(row["totp_wrapped"]))
 
 
 # --- passwords ------------------------------------------------------------------------------------------------------

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, RowMapping, Select, delete, func, insert, or_, select, update
@@ -293,3 +293,21 @@ def glass_by(connection: Connection, reference: str) -> RowMapping | None:
 
 def change_glass(connection: Connection, glass_id: int, **values: Any) -> None:
     connection.execute(update(glass).where(glass.c.id == glass_id).values(**values))
+
+
+# --- keys -----------------------------------------------------------------------------------------------------------
+
+
+def rotate_wrapped(connection: Connection, rotate: Callable[[bytes], bytes]) -> int:
+    """Re-wraps everything of accounts that opens with the key ring; returns how many values."""
+    count = 0
+    for rows, column in (
+        (staff, staff.c.totp_wrapped),
+        (invitation, invitation.c.totp_wrapped),
+        (glass, glass.c.note_wrapped),
+    ):
+        for row in connection.execute(select(rows.c.id, column).where(column.is_not(None))).all():
+            renewed = {column.name: rotate(bytes(row[1]))}
+            connection.execute(update(rows).where(rows.c.id == row[0]).values(**renewed))
+            count += 1
+    return count
