@@ -1,6 +1,9 @@
 // The desk's living parts: news from the server, counts in the title, bell, keys. Pages work without it.
 "use strict";
 
+// A page that only shows the moment comes again every half minute, unless somebody is reading on in another tab.
+if (document.querySelector("[data-again]")) setInterval(() => { if (!document.hidden) location.reload(); }, 30000);
+
 (() => {
   const main = document.querySelector("main[data-live]");
   if (!main) return;

@@ -146,7 +146,7 @@
   reply.addEventListener("submit", (event) => {
     event.preventDefault();
     event.stopPropagation();
-    send(event.submitter && event.submitter.formAction ? event.submitter.formAction : reply.action);
+    send(event.submitter?.getAttribute("formaction") || reply.getAttribute("action"));
     for (const menu of reply.querySelectorAll("details[open]")) menu.removeAttribute("open");
   });
   for (const field of [text, note]) {
@@ -180,7 +180,7 @@
       button.type = "button";
       item.setAttribute("role", "option");
       item.setAttribute("aria-selected", String(number === picked));
-      title.textContent = (one.kind === "article" ? "▤ " : "") + one.title + (one.draft ? " *" : "");
+      title.textContent = (one.kind === "article" ? "▤ " : "") + one.title + (one.draft ? ` (${told.draftWords})` : "");
       words.textContent = one.text;
       words.className = "small soft";
       button.append(title, words);

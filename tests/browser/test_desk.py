@@ -1,0 +1,201 @@
+"""The desk in a real Chromium: a woman writes, a counsellor answers, takes back, notes; on a phone and on a desk."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from bot.store.crypto import Keyring
+from bot.store.database import Database
+from handoff.accounts.staff import Staff
+from tests.conftest import SECRET
+from tests.desk_room import DeskRoom
+
+pytestmark = pytest.mark.browser
+PHONE, DESK = (360, 740), (1280, 800)
+SERIOUS = ("serious", "critical")
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    path = shutil.which("chromium")
+    if path is None:
+        if os.environ.get("CI") == "true":
+            pytest.fail("Chromium is not installed")
+        pytest.skip("Chromium is not installed")
+    with sync_playwright() as playwright:
+        arguments = ["--no-sandbox", "--disable-quic", "--disable-background-networking"]
+        browser = playwright.chromium.launch(executable_path=path, args=arguments)
+        yield browser
+        browser.close()
+
+
+@dataclass
+class House:
+    room: DeskRoom
+    address: str
+    mai: Staff
+    boss: Staff
+    taken: str
+    script: str = "<img src=x onerror=alert(1)>"
+
+    def path(self, name: str) -> str:
+        return {"chat": f"/tickets/{self.taken}", "print": f"/tickets/{self.taken}/print"}.get(name, name)
+
+
+@pytest.fixture(scope="module")
+def house(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+    folder = tmp_path_factory.mktemp("desk")
+    shutil.copy(sqlite_template, folder / "osso.db")
+    database = Database(f"sqlite:///{folder / 'osso.db'}", Keyring([SECRET]))
+    room = DeskRoom(database, folder=folder)
+    room.stage.now = time.time_ns() // 1_000_000
+    mai = room.hire("mai", skills="legal")
+    boss = room.hire("hương", ("lead", "hn"), ("counsellor", "hn"))
+    room.asks("em muốn hỏi giấy tờ", person="a", topic="legal")
+    room.says("cứu em", person="r")
+    taken = room.asks(f"em tên là {House.script}", person="b", level="AMBER", category="ipv")
+    room.take(mai, taken)
+    room.reply(mai, taken, "Chào chị, em là Mai", hold_ms=0)
+    room.drain()
+    with room.served() as address:
+        yield House(room, address, mai, boss, taken)
+    database.close()
+
+
+@contextmanager
+def opened(
+    browser: Browser,
+    house: House,
+    staff: Staff,
+    size: tuple[int, int] = DESK,
+    *,
+    dark: bool = False,
+    large: bool = False,
+) -> Iterator[Page]:
+    """Her browser. A fault in the console, a dialog or a refused policy fails the test."""
+    context = browser.new_context(viewport={"width": size[0], "height": size[1]})
+    look = f"vi.{'large' if large else 'normal'}.{'dark' if dark else 'light'}"
+    context.add_cookies(
+        [
+            {"name": "osso", "value": house.room.cookie(staff), "url": house.address},
+            {"name": "osso-look", "value": look, "url": house.address},
+        ]
+    )
+    page = context.new_page()
+    page.set_default_timeout(15_000)
+    faults: list[str] = []
+    page.on("pageerror", lambda error: faults.append(str(error)))
+    page.on("dialog", lambda dialog: (faults.append("dialog"), dialog.dismiss()))
+    page.on("console", lambda told: faults.append(told.text) if told.type == "error" else None)
+    yield page
+    context.close()
+    assert faults == []
+
+
+def serious(page: Page) -> list[str]:
+    found = Axe().run(page).response["violations"]
+    return [f"{one['id']}: {one['nodes'][0]['html'][:120]}" for one in found if one["impact"] in SERIOUS]
+
+
+PAGES = ["/queue", "/queue?view=mine", "chat", "print", "/replies", "/search?q=giay", "/team", "/team/roster"]
+
+
+@pytest.mark.parametrize(("size", "dark", "large"), [(DESK, False, False), (PHONE, True, False), (PHONE, False, True)])
+def test_every_page_is_accessible_and_fits(
+    browser: Browser, house: House, size: tuple[int, int], dark: bool, large: bool
+) -> None:
+    with opened(browser, house, house.boss, size, dark=dark, large=large) as page:
+        for name in PAGES:
+            page.goto(house.address + house.path(name))
+            page.emulate_media(reduced_motion="reduce")
+            assert serious(page) == [], name
+            wide = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+            assert wide <= 1, f"{name} is {wide} px too wide"
+
+
+def test_answer_take_back_and_note(browser: Browser, house: House) -> None:
+    with opened(browser, house, house.mai, PHONE) as page:
+        page.goto(house.address + house.path("chat"))
+        expect(page.locator("#talk")).to_contain_text(house.script)  # as text
+        page.fill("#text", "nhầm người rồi")
+        page.keyboard.press("Control+Enter")
+        expect(page.locator("#talk")).to_contain_text("nhầm người rồi")
+        page.locator(".toast-act").click()
+        expect(page.locator("#text")).to_have_value("nhầm người rồi")
+        expect(page.locator("#talk")).not_to_contain_text("nhầm người rồi")
+        page.fill("#text", "Chị kể em nghe nhé")
+        page.click("#send")
+        expect(page.locator("#talk")).to_contain_text("Chị kể em nghe nhé")
+        expect(page.locator("#text")).to_have_value("")
+        page.click("#tab-note")
+        expect(page.locator("#reply-form")).to_be_hidden()
+        page.fill("#note", "chỉ mình đội đọc")
+        page.click(".note-button")
+        expect(page.locator(".bubble.note")).to_contain_text("chỉ mình đội đọc")
+    house.room.later(5_000)
+    house.room.drain()
+    assert house.room.said()[-1] == "Chị kể em nghe nhé"
+    assert not any("nhầm" in text or "đội" in text for text in house.room.said())
+
+
+def test_her_word_appears_by_itself(browser: Browser, house: House) -> None:
+    with opened(browser, house, house.mai) as page:
+        page.goto(house.address + house.path("chat"))
+        expect(page.locator("#talk")).to_be_visible()
+        page.wait_for_timeout(1_500)  # the first look of the watch only takes its bearings
+        house.room.says("em vừa nhắn thêm", person="b")
+        expect(page.locator("#talk")).to_contain_text("em vừa nhắn thêm")
+
+
+def test_list_grows_by_itself_and_the_title_counts(browser: Browser, house: House) -> None:
+    with opened(browser, house, house.mai) as page:
+        page.goto(house.address + "/queue")
+        expect(page).to_have_title(re.compile(r"^‼ \(\d+\)"))
+        before = page.locator(".line").count()
+        page.wait_for_timeout(1_500)
+        house.room.asks("em mới tới", person="new")
+        expect(page.locator(".line")).to_have_count(before + 1)
+
+
+def test_keys_alone_are_enough(browser: Browser, house: House) -> None:
+    house.room.asks("ca cho bàn phím", person="keys")
+    with opened(browser, house, house.mai) as page:
+        page.goto(house.address + "/queue")
+        page.keyboard.press("?")
+        expect(page.locator("#keys")).to_be_visible()
+        page.keyboard.press("Escape")
+        page.keyboard.press("j")
+        page.keyboard.press("Enter")
+        page.wait_for_url(re.compile("/tickets/"))
+        page.keyboard.press("t")
+        expect(page.locator("#text")).to_be_visible()
+        page.keyboard.press("r")
+        page.keyboard.type("/")
+        expect(page.locator("#find")).to_be_focused()
+        page.keyboard.press("Escape")
+        page.keyboard.press("Escape")
+        page.keyboard.press("m")
+        expect(page.locator("#note")).to_be_focused()
+        page.keyboard.press("Escape")
+        page.keyboard.press("e")
+        expect(page.locator("#close + .menu-panel select").first).to_be_focused()
+
+
+def test_draft_is_there_after_a_reload(browser: Browser, house: House) -> None:
+    with opened(browser, house, house.mai) as page:
+        page.goto(house.address + house.path("chat"))
+        page.fill("#text", "em đang viết dở")
+        expect(page.locator("#kept")).to_have_text("Đã lưu nháp")
+        page.reload()
+        expect(page.locator("#text")).to_have_value("em đang viết dở")
