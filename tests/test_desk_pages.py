@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from babel.messages.pofile import read_po
 from PIL import Image
 from sqlalchemy import event, select
 
@@ -20,6 +21,7 @@ from bot.store.crypto import Keyring
 from bot.store.database import Database
 from handoff import deeds, media
 from handoff.accounts.queries import audit
+from handoff.desk import words
 from handoff.desk.finds import place
 from handoff.desk.live import Interest, Watch, _Marks, look
 from handoff.desk.room import fold
@@ -420,3 +422,25 @@ def test_live_asks_for_a_ticket_she_may_read(room: DeskRoom) -> None:
     assert room.browser(lan).get(f"/live?ticket={reference}").status_code == 404
     with room.database.read() as connection:
         assert queries.open_ticket(connection, room.ticket(reference)["conversation_id"]) is not None
+
+
+# --- languages --------------------------------------------------------------------------------------------------------
+
+
+def test_every_word_of_the_desk_has_its_english() -> None:
+    root = Path(__file__).parent.parent
+    with (root / "locales/en/LC_MESSAGES/desk.po").open("rb") as file:
+        known = {message.id: message.string for message in read_po(file)}
+    said = set()
+    for template in (root / "handoff/templates/desk").glob("*.html"):
+        for found in re.finditer(r"_\(\s*(?:\"([^\"]+)\"|'([^']+)')", template.read_text(encoding="utf-8")):
+            said.add(found[1] or found[2])
+    for name in vars(words):
+        if name.isupper() and isinstance(getattr(words, name), dict) and name != "CHANNELS":
+            said |= set(getattr(words, name).values())
+    for source in [*(root / "handoff/desk").glob("*.py"), *(root / "handoff").glob("[dmt]*.py")]:
+        said |= set(re.findall(r'Refused\(\s*"([^"]+)"', source.read_text(encoding="utf-8")))
+    assert len(said) > 300
+    assert sorted(word for word in said if not known.get(word)) == []
+    for word in said:  # every place that is filled is there in both
+        assert set(re.findall(r"\{\w+\}", word)) == set(re.findall(r"\{\w+\}", str(known[word]))), word

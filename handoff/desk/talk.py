@@ -150,16 +150,15 @@ def _shown(mind: Any, name: str, value: Any) -> str:
 def _window_words(found: Window, her: RowMapping) -> tuple[str, str, int]:
     """(tone, words, milliseconds left): what sending now would mean, before anything is sent."""
     left = found.closes_at - now()
-    channel = words.CHANNELS.get(her["channel"], "")
     if her["unreachable"] == "gone":
         return "bad", "Chị ấy đã chặn hoặc rời kênh này, tin sẽ không tới được.", 0
     if not found.person:
-        return "bad", f"{channel}: đã quá thời hạn, chỉ nhắn được khi chị ấy viết lại.", 0
+        return "bad", "Đã quá thời hạn nền tảng cho nhắn; chỉ nhắn được khi chị ấy viết lại.", 0
     if found.billed:
-        return "warn", f"{channel}: mỗi tin bây giờ nền tảng tính phí. Còn nhắn được", left
+        return "warn", "Mỗi tin bây giờ nền tảng tính phí. Còn nhắn được", left
     if not found.bot:
-        return "warn", f"{channel}: chỉ người (không phải bot) còn được nhắn. Còn", left
-    return "good", f"{channel}: còn nhắn được", left
+        return "warn", "Chỉ người (không phải bot) còn được nhắn, trong", left
+    return "good", "Còn nhắn được", left
 
 
 def _seen_mentions(connection: Connection, staff: Staff, row: RowMapping) -> None:

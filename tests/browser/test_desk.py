@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Dialog, Page, expect, sync_playwright
 
 from bot.store.crypto import Keyring
 from bot.store.database import Database
@@ -96,8 +96,17 @@ def opened(
     page.set_default_timeout(15_000)
     faults: list[str] = []
     page.on("pageerror", lambda error: faults.append(str(error)))
-    page.on("dialog", lambda dialog: (faults.append("dialog"), dialog.dismiss()))
-    page.on("console", lambda told: faults.append(told.text) if told.type == "error" else None)
+
+    def on_dialog(dialog: Dialog) -> None:
+        faults.append("dialog")
+        dialog.dismiss()
+
+    def on_console(told: ConsoleMessage) -> None:
+        if told.type == "error":
+            faults.append(told.text)
+
+    page.on("dialog", on_dialog)
+    page.on("console", on_console)
     yield page
     context.close()
     assert faults == []
