@@ -13,7 +13,7 @@ from typing import Literal
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Dialog, Page, expect, sync_playwright
 from werkzeug.middleware.dispatcher import DispatcherMiddleware
 from werkzeug.serving import WSGIRequestHandler, make_server
 from werkzeug.wrappers import Response
@@ -48,9 +48,17 @@ class House:
         context = browser.new_context(viewport={"width": width, "height": 780}, color_scheme=scheme)
         context.add_cookies([{"name": "osso-look", "value": cookie, "url": self.address}])
         page = context.new_page()
-        page.on("console", lambda message: self.said.append(message.text) if message.type == "error" else None)
-        page.on("dialog", lambda dialog: (self.said.append("dialog"), dialog.dismiss())[1])
+        page.on("console", self._listen)
+        page.on("dialog", self._dismiss)
         return page
+
+    def _listen(self, message: ConsoleMessage) -> None:
+        if message.type == "error":
+            self.said.append(message.text)
+
+    def _dismiss(self, dialog: Dialog) -> None:
+        self.said.append("dialog")
+        dialog.dismiss()
 
     def sign_in(self, page: Page, login: str, secret: str) -> None:
         page.goto(f"{self.address}/sign-in")
