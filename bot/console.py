@@ -3,26 +3,33 @@
 from __future__ import annotations
 
 import datetime
+import os
 import sys
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 import click
 from sqlalchemy import select, update
 
-from bot import log, serve, wiring
+from bot import log, serve, settings, wiring
 from bot.engine import take_turn
-from bot.errors import ContentError, OssoError
+from bot.errors import ContentError, OssoError, Refused
 from bot.hearing import ZONE
+from bot.knowledge import Editor
 from bot.knowledge import load as read_knowledge
+from bot.knowledge_cli import Tools
 from bot.messages import Answer, Call, Choice, Danger, Heard, OpenTicket, State, Turn, World
 from bot.rim import MaybeSent, Mind, NotSent
 from bot.settings import Settings
 from bot.store import migrate, queries
 from handoff.accounts import demo
 from handoff.accounts.accounts import Accounts, open_accounts
+from handoff.accounts.queries import rotate_wrapped as rotate_staff
+from handoff.content import approvals
 
 DECISIONS = ("answer", "clarify", "safety", "person", "flow", "smalltalk", "unknown", "stop")
 
@@ -89,6 +96,27 @@ def accounts() -> Accounts:
     except ContentError:
         offices = {}
     return open_accounts(config, database, clock=wiring.now_ms, offices=lambda: offices)
+
+
+def tools() -> Tools:
+    """What `osso kb` works with. Settings are read whole, and the database opened, only by the commands that ask for
+    the record or the people: files can be checked anywhere."""
+    given = settings.merged(os.environ, Path(os.environ.get("OSSO_DOTENV", ".env")))
+
+    @cache
+    def ready() -> Accounts:
+        config = serve.read_settings()
+        database = wiring.open_database(config)
+        if migrate.current(database) != migrate.newest():
+            raise Refused("The tables are not the newest: run `osso db upgrade` first.")
+        return open_accounts(config, database, clock=wiring.now_ms, offices=dict)
+
+    def people() -> dict[str, Editor]:
+        with ready().database.read() as connection:
+            return approvals.people(connection)
+
+    root = Path(given.get("OSSO_KNOWLEDGE_DIR") or "knowledge")
+    return Tools(root, approvals=lambda: approvals.Record(ready()), people=people)
 
 
 def _demo_sign_in(config: Settings) -> list[str]:
@@ -230,6 +258,7 @@ def rotate_keys() -> None:
         last, done = rows[-1].id, done + len(rows)
     with database.write() as connection:
         queries.rotate_wrapped(connection, ring.rotate)
+        rotate_staff(connection, ring.rotate)
     click.echo(f"{done} conversation keys are wrapped under the newest key")
 
 

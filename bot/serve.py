@@ -21,6 +21,8 @@ from bot.app import create_server
 from bot.errors import OssoError
 from bot.settings import Settings
 from bot.wiring import Hands, Parts
+from handoff.accounts import upkeep
+from handoff.accounts.accounts import open_accounts
 from handoff.duty import roster
 from handoff.jobs import handoff_jobs
 
@@ -71,7 +73,9 @@ def start(parts: Parts, *, works: bool, ticks: bool) -> Running:
     if works:
         jobs += clock.worker_jobs(parts.rim, hands.wake)
     if ticks:
-        jobs += clock.jobs(parts.rim, hands.wake) + wiring.clock_jobs(parts) + handoff_jobs(parts)
+        accounts = open_accounts(parts.settings, parts.database, clock=parts.rim.clock, offices=dict)
+        jobs += clock.jobs(parts.rim, hands.wake) + wiring.clock_jobs(parts)
+        jobs += (*handoff_jobs(parts), *upkeep.jobs(accounts))
     return Running(parts, hands, clock.start(jobs))
 
 
