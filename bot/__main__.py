@@ -147,6 +147,12 @@ def _given_accounts(group: click.Group) -> click.Group:
     return group
 
 
+def _given_tools(group: click.Group) -> click.Group:
+    """The same for the content staff's commands; a test that brings its own tools keeps them."""
+    group.context_settings["obj"] = console.tools
+    return group
+
+
 def _mount() -> None:
     """Commands that live with their rooms."""
     from bot.flows_cli import export, flow
@@ -154,8 +160,9 @@ def _mount() -> None:
     from bot.safety_cli import safety
     from handoff.cli import audit, user
 
-    for group in (kb, safety, flow, export):
+    for group in (safety, flow, export):
         main.add_command(group)
+    main.add_command(_given_tools(kb))
     for group in (user, audit):
         main.add_command(_given_accounts(group))
 

@@ -18,11 +18,10 @@ from pathlib import Path
 import click
 
 from bot.errors import ContentError, Refused
-from bot.knowledge import articles, governance, sheets, trial
-from bot.knowledge.articles import TOPICS, Article, Review
+from bot.knowledge import articles, deeds, governance, sheets, trial
+from bot.knowledge.articles import TOPICS, Article
 from bot.knowledge.checking import check as check_root
-from bot.knowledge.checking import judge, read_style
-from bot.knowledge.governance import Act, Approval, Approvals, Editor
+from bot.knowledge.governance import Approvals, Editor
 from bot.knowledge.loading import Shelf, read
 from bot.knowledge.shape import json_schema
 from bot.knowledge.writing import fingerprint, save_all, write_article
@@ -156,11 +155,7 @@ def diff(tools: Tools, ids: tuple[str, ...]) -> None:
 @click.pass_obj
 def submit(tools: Tools, ids: tuple[str, ...], by: str) -> None:
     """Ghi ai đã viết bản này và gửi đi duyệt."""
-    shelf = _shelf(tools)
-    record = _approvals(tools)
-    _editor(tools, by)
-    for article in _chosen(shelf, ids):
-        record.add(_act(tools, article, "wrote", by))
+    for article in _done(lambda: deeds.submit(_press(tools), ids, by=by)):
         click.echo(f"{article.id} {article.hash}: {by} viết, chờ duyệt")
 
 
@@ -170,19 +165,7 @@ def submit(tools: Tools, ids: tuple[str, ...], by: str) -> None:
 @click.pass_obj
 def review(tools: Tools, ids: tuple[str, ...], by: str) -> None:
     """Duyệt chuyên môn đúng bản đang có trên đĩa."""
-    shelf = _shelf(tools)
-    record = _approvals(tools)
-    editor = _editor(tools, by)
-    found = _judged(tools, shelf)
-    chosen = _chosen(shelf, ids)
-    _refuse(
-        refusal
-        for article in chosen
-        for refusal in governance.may_review(article, by=editor, acts=record.of(article.id), findings=found)
-    )
-    reviews = {article: Review("reviewed", by, tools.now().date().isoformat()) for article in chosen}
-    for article in _mark(tools, shelf, reviews):
-        record.add(_act(tools, article, "reviewed", by))
+    for article in _done(lambda: deeds.review(_press(tools), ids, by=by)):
         click.echo(f"{article.id} {article.hash}: {by} đã duyệt")
 
 
@@ -192,28 +175,10 @@ def review(tools: Tools, ids: tuple[str, ...], by: str) -> None:
 @click.pass_obj
 def publish(tools: Tools, ids: tuple[str, ...], by: str) -> None:
     """Đăng những bài đã duyệt. Có một bài chưa được thì không bài nào được đăng."""
-    shelf = _shelf(tools)
-    record = _approvals(tools)
-    editor = _editor(tools, by)
-    found = _judged(tools, shelf)
-    chosen = _chosen(shelf, ids)
-    today = tools.now().date()
-    _refuse(
-        refusal
-        for article in chosen
-        for refusal in governance.may_publish(
-            article, by=editor, acts=record.of(article.id), people=_people(tools), today=today, findings=found
-        )
-    )
-    reviews = {
-        article: next(act for act in reversed(record.of(article.id)) if act.act == "reviewed") for article in chosen
-    }
-    out = {held: Review("published", act.by, act.on[:10]) for held, act in reviews.items()}
-    for article in _mark(tools, shelf, out):
-        record.add(_act(tools, article, "published", by))
+    for article in _done(lambda: deeds.publish(_press(tools), ids, by=by)):
         click.echo(f"{article.id} {article.hash}: đã đăng")
     if tools.train:
-        held = list(shelf.knowledge.articles.values())
+        held = list(_shelf(tools).knowledge.articles.values())
         reader = tools.train(held)
         now = trial.winners([*trial.as_written(held, reader), *_golden(tools.root, reader)])
         (tools.root / WINNERS).write_text(trial.write_winners(now), "utf-8")
@@ -225,11 +190,7 @@ def publish(tools: Tools, ids: tuple[str, ...], by: str) -> None:
 @click.pass_obj
 def withdraw(tools: Tools, ids: tuple[str, ...], by: str) -> None:
     """Rút bài đang đăng: từ lúc này không ai nhận được nữa."""
-    shelf = _shelf(tools)
-    record = _approvals(tools)
-    _editor(tools, by)
-    for article in _mark(tools, shelf, {article: Review("draft") for article in _chosen(shelf, ids)}):
-        record.add(_act(tools, article, "withdrawn", by))
+    for article in _done(lambda: deeds.withdraw(_press(tools), ids, by=by)):
         click.echo(f"{article.id}: đã rút")
 
 
@@ -335,11 +296,6 @@ def _shelf(tools: Tools) -> Shelf:
     return shelf
 
 
-def _judged(tools: Tools, shelf: Shelf) -> list[Finding]:
-    rules, more = read_style(tools.root)
-    return judge(shelf, rules=rules, today=tools.now().date(), before=more)
-
-
 def _chosen(shelf: Shelf, ids: Iterable[str]) -> list[Article]:
     held = shelf.knowledge.articles
     if unknown := [name for name in ids if name not in held]:
@@ -353,33 +309,19 @@ def _approvals(tools: Tools) -> Approvals:
     return tools.approvals()
 
 
-def _people(tools: Tools) -> Mapping[str, Editor]:
-    return tools.people() if tools.people else {}
+def _press(tools: Tools) -> deeds.Press:
+    return deeds.Press(tools.root, _approvals(tools), tools.people() if tools.people else {}, tools.now)
 
 
-def _editor(tools: Tools, name: str) -> Editor:
-    people = _people(tools)
-    if name not in people:
-        raise click.ClickException(f"Không có tài khoản “{name}”.")
-    return people[name]
-
-
-def _act(tools: Tools, article: Article, act: Act, by: str) -> Approval:
-    on = tools.now().isoformat(timespec="seconds")
-    return Approval(article.id, article.hash, act, by, on, write_article(article))
-
-
-def _mark(tools: Tools, shelf: Shelf, reviews: Mapping[Article, Review]) -> list[Article]:
-    """Writes the review blocks, all or none, and gives the articles as they stand now; the words stay as they are."""
-    files = {shelf.files[article.id]: replace(article, review=review) for article, review in reviews.items()}
+def _done(deed: Callable[[], list[Article]]) -> list[Article]:
+    """Does it, or prints what stands in the way and stops."""
     try:
-        save_all(
-            tools.root,
-            {name: (write_article(held).encode(), fingerprint(tools.root / name)) for name, held in files.items()},
-        )
-    except (Refused, ContentError) as error:
+        return deed()
+    except ContentError as error:
+        _refuse(error.findings)
+        raise
+    except Refused as error:
         raise click.ClickException(str(error)) from error
-    return list(files.values())
 
 
 def _golden(root: Path, reader: trial.Reader) -> list[trial.Answered]:

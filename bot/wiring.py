@@ -16,6 +16,7 @@ from bot.channels.webchat import Webchat
 from bot.channels.zalo import Zalo, ZaloAccount
 from bot.clock import Job
 from bot.engine import REQUIRED, Book
+from bot.errors import Unreachable
 from bot.grants import Grants
 from bot.hearing import ZONE
 from bot.http import Http
@@ -69,8 +70,29 @@ def open_database(settings: Settings) -> Database:
     return Database(settings.database_url, Keyring(settings.secret_keys))
 
 
-def open_library(settings: Settings) -> Library[Mind]:
-    """Loads everything staff can edit, and the flows. Raises ContentError with every fault."""
+def approvals_of(database: Database) -> Callable[[], frozenset[tuple[str, str]]]:
+    """What the record says is out. While the database is away the last word holds; without any, nothing is out."""
+    held: frozenset[tuple[str, str]] = frozenset()
+
+    def look() -> frozenset[tuple[str, str]]:
+        nonlocal held
+        try:
+            with database.read() as connection:
+                held = queries.articles_out(connection)
+        except Unreachable:
+            pass
+        return held
+
+    return look
+
+
+def open_library(
+    settings: Settings, approved: Callable[[], frozenset[tuple[str, str]] | None] = lambda: None
+) -> Library[Mind]:
+    """Loads everything staff can edit, and the flows. Raises ContentError with every fault.
+
+    `approved` gives the (article, content hash) pairs that may be said in production.
+    """
     catalogues = texts.load(LOCALES)
     cache = settings.data_dir / "cache"
     cache.mkdir(parents=True, exist_ok=True)
@@ -103,7 +125,7 @@ def open_library(settings: Settings) -> Library[Mind]:
         )
         return Mind(book, runner, inside)
 
-    return Library(settings.knowledge_dir, train, now=lambda: datetime.datetime.now(ZONE))
+    return Library(settings.knowledge_dir, train, now=lambda: datetime.datetime.now(ZONE), approved=approved)
 
 
 def open_channels(settings: Settings) -> tuple[Messenger, Zalo]:
@@ -146,7 +168,7 @@ def build(
     Raises ContentError, SettingsError or Unreachable.
     """
     database = open_database(settings)
-    library = open_library(settings)
+    library = open_library(settings, approvals_of(database))
     messenger, zalo = open_channels(settings)
     http = transport or Http(
         (

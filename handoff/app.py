@@ -17,6 +17,7 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from bot import log, texts
 from bot.errors import Refused, Unreachable
+from handoff import content
 from handoff import desk as counselling
 from handoff import frame, headers
 from handoff.accounts import admin, break_glass, guard, views
@@ -73,7 +74,7 @@ def create_desk(parts: Parts, wake: Wake, *, accounts: Accounts | None = None) -
     headers.install(app, production=settings.production)
     guard.install(app)
     _own_views(app)
-    for blueprint in (views.pages, admin.pages, break_glass.pages, counselling.pages):
+    for blueprint in (views.pages, admin.pages, break_glass.pages, counselling.pages, content.pages):
         app.register_blueprint(blueprint)
     _errors(app)
     app.context_processor(_layout)

@@ -40,7 +40,12 @@ def to_data(of: Article) -> dict[str, Any]:
 
 def write_article(of: Article) -> str:
     """The article as its file should read: block style, one item a line, keys in a fixed order."""
-    return "\n".join(_lines(to_data(of), 0)) + "\n"
+    return write_data(to_data(of))
+
+
+def write_data(data: Mapping[str, Any]) -> str:
+    """Plain data of texts, lists and mappings in the same layout, be it an article yet or not."""
+    return "\n".join(_lines(data, 0)) + "\n"
 
 
 def fingerprint(path: Path) -> str:

@@ -15,6 +15,7 @@ from sqlalchemy import (
     LargeBinary,
     MetaData,
     String,
+    Text,
     UniqueConstraint,
     text,
 )
@@ -680,4 +681,45 @@ class Media(Base):
     body_sealed: Mapped[bytes | None] = mapped_column(LargeBinary)
     token_index: Mapped[bytes | None] = mapped_column(LargeBinary(32), unique=True)
     until: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0")
+    at: Mapped[int] = mapped_column(BigInteger)
+
+
+class ArticleVersion(Base):
+    """The text of an article's file as somebody saved or judged it, so that any of them can be shown and brought back.
+
+    `note` is a constant: found (stood there before anybody saved), saved, rollback, wrote, reviewed, published, withdrawn.
+    """
+
+    __tablename__ = "article_version"
+    id: Mapped[int] = mapped_column(Id, primary_key=True, autoincrement=True)
+    uuid: Mapped[str] = mapped_column(String(36), unique=True)
+    article: Mapped[str] = mapped_column(String(80), index=True)
+    hash: Mapped[str] = mapped_column(String(64))
+    text: Mapped[str] = mapped_column(Text)
+    staff_id: Mapped[int | None] = mapped_column(BigInteger)
+    note: Mapped[str] = mapped_column(String(12))
+    at: Mapped[int] = mapped_column(BigInteger)
+
+
+class ArticleApproval(Base):
+    """Who wrote, reviewed, published or withdrew which words. Append-only; tied to the content hash."""
+
+    __tablename__ = "approval"
+    id: Mapped[int] = mapped_column(Id, primary_key=True, autoincrement=True)
+    article: Mapped[str] = mapped_column(String(80), index=True)
+    hash: Mapped[str] = mapped_column(String(64))
+    act: Mapped[str] = mapped_column(String(10))
+    staff_id: Mapped[int] = mapped_column(BigInteger)
+    version_id: Mapped[int | None] = mapped_column(ForeignKey("article_version.id"))
+    note: Mapped[str] = mapped_column(String(12), default="", server_default="")
+    at: Mapped[int] = mapped_column(BigInteger)
+
+
+class Expert(Base):
+    """What a member of the content staff may judge: the fields she is qualified in, set by a national admin."""
+
+    __tablename__ = "expert"
+    staff_id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    fields: Mapped[str] = mapped_column(String(80), default="", server_default="")  # names with spaces between
+    by_id: Mapped[int | None] = mapped_column(BigInteger)
     at: Mapped[int] = mapped_column(BigInteger)

@@ -60,6 +60,7 @@ health = table(models.ChannelHealth)
 alarm = table(models.Alarm)
 tombstone = table(models.Tombstone)
 meta = table(models.Meta)
+approval = table(models.ArticleApproval)
 
 # In the very words of the partial indexes: with bound values neither database may use them.
 _open_outbox = text("outbox.status IN ('held', 'due', 'attempting')")
@@ -587,3 +588,15 @@ def queue_ages(connection: Connection) -> dict[str, int]:
         "tickets_oldest": waiting[1] or 0,
         "dead": dead,
     }
+
+
+# --- content --------------------------------------------------------------------------------------------------------
+
+
+def articles_out(connection: Connection) -> frozenset[tuple[str, str]]:
+    """(article, content hash) of every version that is out: published, and not withdrawn or replaced since."""
+    decisive = select(func.max(approval.c.id)).where(approval.c.act.in_(("published", "withdrawn")))
+    last = select(approval.c.article, approval.c.hash).where(
+        approval.c.id.in_(decisive.group_by(approval.c.article)), approval.c.act == "published"
+    )
+    return frozenset((row.article, row.hash) for row in connection.execute(last))
