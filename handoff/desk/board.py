@@ -183,7 +183,4 @@ def live() -> ResponseReturnValue:
 def news() -> ResponseReturnValue:
     """The counts alone: for the title, and for browsers whose stream was refused."""
     with frame().parts.database.read() as connection:
-        found = rows.listing(board(connection), wish({"view": "mine"}))
-        calls = rows.calls(connection, current_staff())
-    turns = sum(line.her_turn for line in found.lines)
-    return jsonify(waiting=found.counts["waiting"], red=len(found.red), mine=turns, calls=len(calls))
+        return jsonify(rows.counts(board(connection)))

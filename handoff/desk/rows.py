@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
-from sqlalchemy import Connection, RowMapping, or_, select
+from sqlalchemy import ColumnElement, Connection, RowMapping, and_, case, func, or_, select
 
 from bot.channels import Window
 from bot.hearing import safe_contact
@@ -30,9 +29,7 @@ VIEWS = ("waiting", "mine", "team", "all", "calls", "closed")
 CLOSED_DAYS = 30
 PAGE = 50
 VIEWING_MS = 45_000
-_COLUMNS: tuple[Any, ...] = tuple(
-    ticket.c[name] for name in ("id", "state", "staff_id", "rank", "opened_at", "office", "topic", "level")
-)
+MOST_LISTED = 10_000
 TYPING_MS = 6_000
 
 
@@ -88,79 +85,92 @@ class Board:
 
 
 def listing(board: Board, wish: Wish) -> Listing:
+    """One page of a list. Tickets are counted and sorted by the database; only the page's rows are read."""
     connection, who, now = board.connection, board.who, board.now
-    held = connection.execute(select(*_COLUMNS).where(ticket.c.closed_at.is_(None), listable(who, now))).all()
-    queued = [row for row in held if row.state in QUEUED]
-    mine = [row for row in held if row.staff_id == who.id and row.state in HELD]
     asked = _my_calls(connection, who)
+    seen = and_(ticket.c.closed_at.is_(None), listable(who, now))
+    groups = _groups(board, seen)
+    queued = [one for one in groups if one.state in QUEUED]
+    held = [one for one in groups if one.state in HELD]
     counts = {
-        "waiting": len(queued),
-        "mine": len(mine),
-        "team": sum(row.state in HELD for row in held),
-        "all": len(held),
+        "waiting": sum(one.count for one in queued),
+        "mine": sum(one.count for one in held if one.mine),
+        "team": sum(one.count for one in held),
+        "all": sum(one.count for one in groups),
         "calls": len(asked),
     }
-    chosen: list[Any]
     match wish.view:
         case "mine":
-            chosen = mine
+            view = and_(ticket.c.closed_at.is_(None), ticket.c.staff_id == who.id, ticket.c.state.in_(sorted(HELD)))
         case "team":
-            chosen = [row for row in held if row.state in HELD]
+            view = and_(seen, ticket.c.state.in_(sorted(HELD)))
         case "all":
-            chosen = list(held)
+            view = seen
         case "calls":
-            chosen = [row for row in held if row.id in asked]
+            view = and_(seen, ticket.c.id.in_(asked))
         case "closed":
-            chosen = list(_closed(board))
+            view = and_(ticket.c.closed_at > now - CLOSED_DAYS * 86_400_000, readable(who, now))
         case _:
-            chosen = queued
+            view = and_(seen, ticket.c.state.in_(sorted(QUEUED)))
+    chosen = select(ticket.c.id).where(view)
+    for column, value in ((ticket.c.office, wish.office), (ticket.c.topic, wish.topic), (ticket.c.level, wish.level)):
+        chosen = chosen.where(column == value) if value else chosen
     if wish.label:
-        with_it = set(
-            connection.execute(
-                select(ticket_label.c.ticket_id)
-                .join(label, label.c.id == ticket_label.c.label_id)
-                .where(label.c.name == wish.label)
-            ).scalars()
-        )
-        chosen = [row for row in chosen if row.id in with_it]
-    chosen = [
-        row
-        for row in chosen
-        if (not wish.office or row.office == wish.office)
-        and (not wish.topic or row.topic == wish.topic)
-        and (not wish.level or row.level == wish.level)
-    ]
-    if wish.view != "closed":
-        chosen.sort(key=lambda row: (-row.rank, row.opened_at))
-    shown = [row.id for row in chosen[wish.page * PAGE : (wish.page + 1) * PAGE]]
-    red = [row.id for row in queued if row.level == "RED"][:20]
+        named = select(ticket_label.c.ticket_id).join(label, label.c.id == ticket_label.c.label_id)
+        chosen = chosen.where(ticket.c.id.in_(named.where(label.c.name == wish.label)))
+    ordered = (ticket.c.closed_at.desc(),) if wish.view == "closed" else (ticket.c.rank.desc(), ticket.c.opened_at)
+    chosen = chosen.order_by(*ordered)
+    total = int(connection.execute(select(func.count()).select_from(chosen.limit(MOST_LISTED).subquery())).scalar_one())
+    shown = list(connection.execute(chosen.limit(PAGE).offset(wish.page * PAGE)).scalars())
+    danger = and_(seen, ticket.c.state.in_(sorted(QUEUED)), ticket.c.level == "RED")
+    red = list(connection.execute(select(ticket.c.id).where(danger).order_by(ticket.c.opened_at).limit(20)).scalars())
     lines = _lines(board, [*shown, *red])
     return Listing(
         tuple(lines[one] for one in shown if one in lines),
-        len(chosen),
+        total,
         counts,
         tuple(lines[one] for one in red if one in lines),
-        min((row.opened_at for row in queued), default=0),
-        _waits((row.office, row.opened_at) for row in queued),
-        _waits((row.topic, row.opened_at) for row in queued),
+        min((one.oldest for one in queued), default=0),
+        _waits((one.office, one) for one in queued),
+        _waits((one.topic, one) for one in queued),
     )
 
 
-def _closed(board: Board) -> Sequence[Any]:
-    query = (
-        select(*_COLUMNS)
-        .where(ticket.c.closed_at > board.now - CLOSED_DAYS * 86_400_000, readable(board.who, board.now))
-        .order_by(ticket.c.closed_at.desc())
-        .limit(500)
-    )
-    return board.connection.execute(query).all()
+@dataclass(frozen=True, slots=True)
+class _Group:
+    """Open tickets that are alike."""
+
+    state: str
+    office: str
+    topic: str
+    mine: bool
+    count: int
+    oldest: int
 
 
-def _waits(pairs: Iterable[tuple[str, int]]) -> dict[str, tuple[int, int]]:
+def _groups(board: Board, seen: ColumnElement[bool]) -> list[_Group]:
+    mine = case((ticket.c.staff_id == board.who.id, 1), else_=0)
+    columns = (ticket.c.state, ticket.c.office, ticket.c.topic, mine)
+    query = select(*columns, func.count(), func.min(ticket.c.opened_at)).where(seen).group_by(*columns)
+    return [_Group(row[0], row[1], row[2], bool(row[3]), row[4], row[5]) for row in board.connection.execute(query)]
+
+
+def counts(board: Board) -> dict[str, int]:
+    """What the title counts: who waits, in danger or not, whose turn is mine, what I am called to."""
+    connection, who, now = board.connection, board.who, board.now
+    queued = and_(ticket.c.closed_at.is_(None), listable(who, now), ticket.c.state.in_(sorted(QUEUED)))
+    danger = func.sum(case((ticket.c.level == "RED", 1), else_=0))
+    waiting, red = connection.execute(select(func.count(), danger).where(queued)).one()
+    turn = and_(ticket.c.closed_at.is_(None), ticket.c.staff_id == who.id, ticket.c.state == "taken")
+    mine = connection.execute(select(func.count()).select_from(ticket).where(turn)).scalar_one()
+    return {"waiting": waiting, "red": int(red or 0), "mine": mine, "calls": len(_my_calls(connection, who))}
+
+
+def _waits(pairs: Iterable[tuple[str, _Group]]) -> dict[str, tuple[int, int]]:
     found: dict[str, tuple[int, int]] = {}
-    for key, at in pairs:
-        count, oldest = found.get(key, (0, at))
-        found[key] = (count + 1, min(oldest, at))
+    for key, one in pairs:
+        count, oldest = found.get(key, (0, one.oldest))
+        found[key] = (count + one.count, min(oldest, one.oldest))
     return found
 
 
