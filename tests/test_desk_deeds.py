@@ -502,3 +502,19 @@ def test_load_is_counted(room: Room) -> None:
     assert (found.open_chats, found.heavy_chats, found.capacity, found.heavy_cap) == (2, 1, 3, 1)
     assert found.skills == {"legal", "child"}
     assert Counter(row[0] for row in room.stage.rows("SELECT state FROM ticket")) == {"taken": 2}
+
+
+def test_forgetting_her_takes_what_the_desk_kept(room: Room) -> None:
+    mai = room.hire("mai")
+    reference = room.asks()
+    room.take(mai, reference)
+    deeds.add_note(room.desk, mai, reference, "một ghi chú")
+    deeds.keep_draft(room.desk, mai, reference, "reply", "một bản nháp")
+    deeds.send_later(room.desk, mai, reference, "một tin hẹn giờ", at=room.now + HOUR)
+    with room.database.write() as connection:
+        queries.erase(connection, room.ticket(reference)["conversation_id"], now=room.now, new_index=bytes(32))
+    for table in ("note", "draft", "send_later", "media"):
+        assert room.stage.rows(f"SELECT count(*) FROM {table}")[0][0] == 0  # noqa: S608 - our own names
+    with pytest.raises(Refused, match="đã được xóa"):
+        room.reply(mai, reference, "alo")
+    jobs.send_due(room.desk)

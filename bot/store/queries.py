@@ -425,7 +425,8 @@ def cancel_timer(connection: Connection, conversation_id: int, kind: str) -> Non
 
 # --- erasure --------------------------------------------------------------------------------------------------------
 
-_HERS = (missed, feedback, timer, subscription, consent, appointment)
+_DESK = tuple(table(one) for one in (models.Note, models.Draft, models.SendLater, models.Media, models.Blocked))
+_HERS = (missed, feedback, timer, subscription, consent, appointment, *_DESK)
 
 
 def erase(connection: Connection, conversation_id: int, *, now: int, new_index: bytes) -> int:
