@@ -17,9 +17,8 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from bot import log, texts
 from bot.errors import Refused, Unreachable
-from handoff import content
+from handoff import content, frame, headers
 from handoff import desk as counselling
-from handoff import frame, headers
 from handoff.accounts import admin, break_glass, guard, views
 from handoff.accounts.accounts import Accounts, open_accounts
 from handoff.accounts.guard import allow, current_staff, public

@@ -687,7 +687,7 @@ class Media(Base):
 class ArticleVersion(Base):
     """The text of an article's file as somebody saved or judged it, so that any of them can be shown and brought back.
 
-    `note` is a constant: found (stood there before anybody saved), saved, rollback, wrote, reviewed, published, withdrawn.
+    `note` is a constant: found (it stood there before anybody saved), saved, rollback, or the act it was kept for.
     """
 
     __tablename__ = "article_version"

@@ -20,13 +20,14 @@ from bot.store import queries
 from bot.store.crypto import Sealed
 from handoff.accounts import allow, audit, current_staff
 from handoff.content import words
-from handoff.content.room import judged, masked, pages, plain
+from handoff.content.room import MASK, judged, masked, pages, plain
 from handoff.frame import frame, now, page
 
 missed, her, feedback = queries.missed, queries.conversation, queries.feedback
 STATUSES = ("new", "pending", "done", "ignored")
 OPENED = 400  # questions opened by one page, the newest first
 ALIKE = 84  # 0..100; two questions at least so alike stand in one group
+INSIDE = 95  # 0..100; the same for a question that stands inside a longer one
 GROUPS = 40
 DAY_MS = 86_400_000
 
@@ -152,8 +153,8 @@ def grouped(asked: Sequence[Asked]) -> list[Group]:
     heads: list[str] = []
     groups: list[list[Asked]] = []
     for one in asked:
-        bare = plain(one.text)
-        found = process.extractOne(bare, heads, scorer=fuzz.token_sort_ratio, score_cutoff=ALIKE)
+        bare = plain(one.text.replace(MASK, ""))
+        found = process.extractOne(bare, heads, scorer=likeness, score_cutoff=ALIKE)
         if found is None:
             heads.append(bare)
             groups.append([one])
@@ -161,6 +162,15 @@ def grouped(asked: Sequence[Asked]) -> list[Group]:
             groups[found[2]].append(one)
     made = [Group(tuple(held), _nearest(held)) for held in groups]
     return sorted(made, key=lambda group: (-len(group.asked), -group.first.at))
+
+
+def likeness(one: str, other: str, *, score_cutoff: float | None = None) -> float:
+    """0..100. Of two whole sentences it is enough that one says what the other says, with more around it."""
+    cutoff = score_cutoff or 0
+    whole = fuzz.token_sort_ratio(one, other, score_cutoff=cutoff)
+    if whole or min(one.count(" "), other.count(" ")) < 5:
+        return float(whole)
+    return float(fuzz.token_set_ratio(one, other, score_cutoff=max(cutoff, INSIDE)))
 
 
 def _nearest(held: Sequence[Asked]) -> str:

@@ -131,13 +131,14 @@ def plain(text: str) -> str:
     return " ".join(unmarked(text).casefold().split())
 
 
+MASK = "•••"
 _NUMBERS = re.compile(r"\d(?:[\s.\-()]{0,2}\d){5,}")
 _ADDRESSES = re.compile(r"\S+@\S+|https?://\S+")
 
 
 def masked(text: str) -> str:
     """Her words without what could be a phone, paper or account number, or an address of hers."""
-    return _NUMBERS.sub("•••", _ADDRESSES.sub("•••", text))
+    return _NUMBERS.sub(MASK, _ADDRESSES.sub(MASK, text))
 
 
 def said(finding: Finding) -> str:
