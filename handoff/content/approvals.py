@@ -86,15 +86,26 @@ def add_act(accounts: Accounts, connection: Connection, act: Approval) -> None:
 def keep(
     connection: Connection, article: str, content_hash: str, *, text: str, staff_id: int | None, note: str, at: int
 ) -> int:  # fmt: skip
-    """Keeps the text as a version unless the newest one reads the same; its id."""
+    """Keeps the text as a version unless the newest one reads the same but for its review block; its id."""
     last = connection.execute(
         select(version.c.id, version.c.text).where(version.c.article == article).order_by(version.c.id.desc()).limit(1)
     ).first()
-    if last is not None and last.text == text:
+    if last is not None and unmarked(last.text) == unmarked(text):
         return int(last.id)
     values = {"uuid": str(uuid.uuid4()), "article": article, "hash": content_hash, "text": text}
     made = insert(version).values(**values, staff_id=staff_id, note=note, at=at).returning(version.c.id)
     return int(connection.execute(made).scalar_one())
+
+
+def unmarked(text: str) -> list[str]:
+    """The lines of an article's file without its review block: what people wrote."""
+    lines, inside = [], False
+    for line in text.splitlines():
+        if not line.startswith(" "):
+            inside = line.startswith("review:")
+        if not inside:
+            lines.append(line)
+    return lines
 
 
 def versions(connection: Connection, article: str) -> Sequence[RowMapping]:

@@ -168,19 +168,9 @@ def difference(one: Article) -> list[tuple[str, str]]:
 
 def compared(before: str, after: str) -> list[tuple[str, str]]:
     """The lines that differ with two lines around each: kind `+`, `-`, ` ` or `@`. The review block is left out."""
-    old, new = (_words_only(text) for text in (before, after))
+    old, new = approvals.unmarked(before), approvals.unmarked(after)
     lines = list(unified_diff(old, new, n=2, lineterm=""))[2:]
     return [(line[:1], line[1:]) if not line.startswith("@@") else ("@", "…") for line in lines]
-
-
-def _words_only(text: str) -> list[str]:
-    lines, inside = [], False
-    for line in text.splitlines():
-        if not line.startswith(" "):
-            inside = line.startswith("review:")
-        if not inside:
-            lines.append(line)
-    return lines
 
 
 # --- history --------------------------------------------------------------------------------------------------------
