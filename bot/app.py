@@ -23,6 +23,7 @@ from bot.messages import Message
 from bot.store import migrate
 from bot.wiring import Parts, Wake
 from handoff.app import create_desk
+from handoff.desk.files import lent
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
@@ -55,6 +56,7 @@ def create_app(parts: Parts, wake: Wake) -> Flask:
     _health(app, parts)
     if parts.settings.action_token:
         _rasa(app, parts)
+    app.register_blueprint(lent(parts))
     if parts.settings.simulator:
         app.register_blueprint(simulator.blueprint(parts, wake))
 

@@ -26,7 +26,6 @@ DELAYS = (1.0, 5.0, 15.0, 60.0, 300.0)  # seconds, ±20 %
 UNKNOWN_MS = 60_000
 WAIT_S = 300.0
 STOPPED_S = 1800.0
-PROACTIVE = frozenset({"timer", "reminder", "campaign"})  # not an answer to something she just wrote
 
 
 def say_next(rim: Rim, held: Holding) -> bool:
@@ -35,7 +34,7 @@ def say_next(rim: Rim, held: Holding) -> bool:
         fresh = queries.renew(connection, held.id, held.fence, rim.database.now(connection))
         if fresh is None:
             raise LeaseLost
-        row = queries.next_outbox(connection, held.id)
+        row = queries.next_outbox(connection, held.id, rim.clock())
         if row is None or (row["next_at"] > rim.clock() and row["status"] != "attempting"):
             return False
         attempt = _gate(rim, connection, held, fresh, row)
@@ -66,14 +65,14 @@ def _gate(
     if row["author"] == "bot" and conversation["owner"] == "person":
         queries.change_outbox(connection, outbox_id, status="withheld", code="owner")
         return None
-    if conversation["unreachable"] == "gone" and row["purpose"] in PROACTIVE:
+    if conversation["unreachable"] == "gone" and row["purpose"] in queries.PROACTIVE:
         queries.change_outbox(connection, outbox_id, status="failed", code="gone")
         return None
     health = queries.get_health(connection, conversation["channel"], conversation["account"])
     if health is not None and health["pause_until"] > now:
         queries.change_outbox(connection, outbox_id, next_at=health["pause_until"])
         return None
-    if row["purpose"] in PROACTIVE:
+    if row["purpose"] in queries.PROACTIVE:
         later = safe_time(safe_contact(held.key, conversation), now)
         if later is None:
             queries.change_outbox(connection, outbox_id, status="withheld", code="unsafe")

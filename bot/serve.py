@@ -23,6 +23,7 @@ from bot.settings import Settings
 from bot.wiring import Hands, Parts
 from handoff.accounts import upkeep
 from handoff.accounts.accounts import open_accounts
+from handoff.demo import load_demo
 from handoff.duty import roster
 from handoff.jobs import handoff_jobs
 
@@ -127,6 +128,8 @@ class Server(BaseApplication):  # type: ignore[misc]
 def application(config: Settings, *, works: bool, ticks: bool) -> tuple[WSGIApplication, Running]:
     """The web app of this process together with its threads."""
     parts = build(config)
+    if works and ticks and not config.production:
+        load_demo(parts)
     running = start(parts, works=works, ticks=ticks)
     wiring.watch(parts)
     return create_server(parts, running.hands.wake), running

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 
 import pytest
+from sqlalchemy import text
 
 from bot.clock import fire_timers, hand_back_idle
 from bot.messages import Choice, Consent, Echo, Forget, Handover, Message, Notice, Receipt, Reply, Timer, Turn
@@ -303,6 +304,16 @@ def test_a_timer_is_dropped_when_she_spoke_since(stage: Stage) -> None:
     stage.write("hai")
     stage.now += 10_000
     assert fire_timers(stage.rim, lambda _conversation, _rank: None) == 0
+
+
+def test_a_message_kept_for_a_safer_hour_holds_up_no_answer(stage: Stage) -> None:
+    stage.write("một")
+    stage.now += 2 * 3_600_000  # 23:13 in Viet Nam
+    with stage.database.write() as connection:
+        connection.execute(text("UPDATE outbox SET purpose = 'reminder', status = 'due', sent_at = NULL"))
+    stage.write("hai")
+    assert stage.platforms.texts == ["1: một", "2: hai"]
+    assert statuses(stage) == ["due", "sent"]
 
 
 def test_short_messages_are_gathered_into_one_thought(database: Database) -> None:

@@ -52,5 +52,5 @@ def look(connection: Connection, person_index: bytes, *, after: str, now: int) -
 def _writing(connection: Connection, conversation_id: int, now: int) -> bool:
     if queries.next_inbox(connection, conversation_id) is not None:
         return True
-    said = queries.next_outbox(connection, conversation_id)
+    said = queries.next_outbox(connection, conversation_id, now)
     return said is not None and said["status"] != "held" and said["next_at"] < now + SOON_MS

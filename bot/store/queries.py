@@ -35,6 +35,7 @@ from bot.store import models
 
 LEASE_MS = 10_000
 OPEN_OUTBOX = ("held", "due", "attempting")
+PROACTIVE = ("timer", "reminder", "campaign")  # not an answer to something she just wrote
 
 
 def table(model: type[models.Base]) -> Table:
@@ -148,7 +149,7 @@ def has_work(connection: Connection, conversation_id: int, now: int) -> bool:
     row = next_inbox(connection, conversation_id)
     if row is not None and row["next_at"] <= now:
         return True
-    said = next_outbox(connection, conversation_id)
+    said = next_outbox(connection, conversation_id, now)
     return said is not None and said["next_at"] <= now and said["status"] != "attempting"
 
 
@@ -248,7 +249,14 @@ def entries(connection: Connection, conversation_id: int, *, after: int = 0, lim
 
 ADD_OUTBOX = insert(outbox).returning(outbox.c.id)
 NEXT_OUTBOX = (
-    select(outbox).where(outbox.c.conversation_id == bindparam("this"), _open_outbox).order_by(outbox.c.id).limit(1)
+    select(outbox)
+    .where(
+        outbox.c.conversation_id == bindparam("this"),
+        _open_outbox,
+        or_(outbox.c.next_at <= bindparam("due"), outbox.c.purpose.not_in(PROACTIVE)),
+    )
+    .order_by(outbox.c.id)
+    .limit(1)
 )
 CHANGE_OUTBOX = update(outbox).where(outbox.c.id == bindparam("this"))
 OUTBOX_OF = select(outbox).where(outbox.c.uuid == bindparam("this"))
@@ -258,9 +266,10 @@ def add_outbox(connection: Connection, values: Mapping[str, Any]) -> int:
     return int(connection.execute(ADD_OUTBOX, dict(values)).scalar_one())
 
 
-def next_outbox(connection: Connection, conversation_id: int) -> RowMapping | None:
-    """The oldest message not yet settled; later ones wait for it."""
-    return connection.execute(NEXT_OUTBOX, {"this": conversation_id}).mappings().first()
+def next_outbox(connection: Connection, conversation_id: int, due: int) -> RowMapping | None:
+    """The oldest message not yet settled; later ones wait for it. A message that waits for a safer hour than `due` (ms)
+    holds nobody up: what she asks now is answered now."""
+    return connection.execute(NEXT_OUTBOX, {"this": conversation_id, "due": due}).mappings().first()
 
 
 def change_outbox(connection: Connection, outbox_id: int, **values: Any) -> None:
