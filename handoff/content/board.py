@@ -76,7 +76,7 @@ def home() -> str:
 
 def _fits(article: Article, wanted: list[str]) -> bool:
     text = plain(" ".join((article.id, article.title, article.short, *article.questions, *article.answer)))
-    return all(word in text for word in wanted)
+    return all(f" {word}" in f" {text}" for word in wanted)
 
 
 def winners() -> Winners:

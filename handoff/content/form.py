@@ -40,7 +40,7 @@ def data_of(form: MultiDict[str, str]) -> dict[str, Any]:
     found["variants"] = _variants(form)
     if skill := form.get("skill", ""):
         found["escalate"] = _some(
-            {"when": form.get("when", "offer"), "skill": skill, "text": _text(form.get("invitation", ""))}
+            {"when": form.get("when") or "offer", "skill": skill, "text": _text(form.get("invitation", ""))}
         )
     found["sources"] = _sources(form)
     found["review"] = {"status": "draft"}
