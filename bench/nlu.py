@@ -18,18 +18,18 @@ from pathlib import Path
 
 import numpy as np
 from scipy import sparse
+from scipy.sparse.csgraph import connected_components
 
 from bot import yamlfile
 from bot.nlu import Matcher, Words, load_acts, load_out_of_scope, load_places, load_words, normalise, syllable
 from bot.nlu.features import learn
-from bot.nlu.index import build
-from bot.nlu.train import gram, paraphrase_families
 
 ROOT = Path(__file__).parents[1] / "knowledge"
 PEERS = """Peers, for comparison (their own sets, not this one):
   Rasa 3.6 default, 20 intents x 8: first right 63 % marked, 26 % stripped; 13 of 20 out of scope answered; 10 ms
   Rasa default, PhoATIS 94.3 / 74.0 (marked / stripped); PhoBERT JointIDSF 97.6 marked; kernel ridge 97.0 / 96.8
   few-shot notes, 198-intent public-service questions, 3 each: first right 82.8 %, among three 93.5 %"""
+SAME_FAMILY = 0.5  # cosine of plain texts from which two questions are one paraphrase family
 Pair = tuple[str, str]  # label, text
 
 
@@ -117,8 +117,14 @@ def answer_text(article: dict[str, object]) -> str:
 def split(pairs: Sequence[Pair], words: Words) -> tuple[list[Pair], list[Pair]]:
     """(learned, held out): whole paraphrase families, every fourth of each label."""
     normal = [normalise(text, words) for _, text in pairs]
-    view = learn([(n.plain_tokens, ()) for n in normal])
-    families = paraphrase_families(gram(build([view.vector(n.plain_tokens, ()) for n in normal], view.size), sparse))
+    view = learn([(n.plain_tokens, ()) for n in normal], window=1)
+    near = view.blocks
+    rows = view.encode([(n.plain_tokens, ()) for n in normal])
+    table = sparse.csr_matrix((rows.weights, rows.columns, rows.starts), shape=(len(rows), view.size))
+    telling = sparse.hstack([table[:, : near[1]], table[:, near[3] :]]).tocsr()  # words, neighbours, characters
+    lengths = np.sqrt(np.asarray(telling.multiply(telling).sum(axis=1)).ravel())
+    telling = telling.multiply(1 / np.maximum(lengths, 1e-9)[:, None]).tocsr()
+    families = connected_components(telling @ telling.T > SAME_FAMILY, directed=False)[1]
     order: dict[str, list[int]] = defaultdict(list)
     for (label, _), family in zip(pairs, families.tolist(), strict=True):
         if family not in order[label]:

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bot.errors import ContentError
-from bot.nlu import load_acts, load_words, normalise, syllable
+from bot.nlu import Acts, Words, load_acts, load_words, normalise, syllable
 from bot.nlu.acts import COMPUTED, NAMES, act_of, load, parse
 
 KNOWLEDGE = Path(__file__).parents[1] / "knowledge"
@@ -22,13 +22,17 @@ CASES = [
 
 @cache
 def _act(text: str) -> str:
-    words = load_words(KNOWLEDGE / "words.yml")
-    return act_of(text, normalise(text, words), _acts())
+    return act_of(text, normalise(text, _words()), _acts())
 
 
 @cache
-def _acts():  # type: ignore[no-untyped-def]
-    return load_acts(KNOWLEDGE / "acts.yml", load_words(KNOWLEDGE / "words.yml"))
+def _words() -> Words:
+    return load_words(KNOWLEDGE / "words.yml")
+
+
+@cache
+def _acts() -> Acts:
+    return load_acts(KNOWLEDGE / "acts.yml", _words())
 
 
 @pytest.mark.parametrize(("act", "text"), CASES)

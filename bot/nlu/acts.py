@@ -189,7 +189,7 @@ def _whole(form: Form, acts: Acts) -> str:
         return name
     plain = tuple(map(syllable.strip, form))  # some marks missing: every written mark must be the right one
     name = acts.wholes.get(plain, "")
-    if name and any(_matches(form, 0, known) for known in acts.acts[name].whole if len(known) == len(form)):
+    if name and any(syllable.says(form, 0, known) for known in acts.acts[name].whole if len(known) == len(form)):
         return name
     return ""
 
@@ -202,11 +202,6 @@ def _trimmed(tokens: Form, filler: frozenset[str]) -> list[Form]:
     return [tokens[i : len(tokens) - j] for i, j in sorted(cuts, key=sum)]
 
 
-def _matches(tokens: Form, at: int, form: Form) -> bool:
-    part = tokens[at : at + len(form)]
-    return len(part) == len(form) and all(t in (f, syllable.strip(f)) for t, f in zip(part, form, strict=True))
-
-
 def _inside(normalised: Normalised, acts: Acts, *, only: str) -> list[tuple[Form, str]]:
     tokens = normalised.tokens
     words = sum(token not in acts.filler for token in tokens)
@@ -216,10 +211,10 @@ def _inside(normalised: Normalised, acts: Acts, *, only: str) -> list[tuple[Form
         for form, name in acts.openings.get(plain, ()):
             if (only and name != only) or (words > acts.acts[name].longest and name != "spam"):
                 continue
-            if _matches(tokens, at, form):
+            if syllable.says(tokens, at, form):
                 if name not in blocked:
                     blocked[name] = any(
-                        _matches(tokens, i, u) for u in acts.acts[name].unless for i in range(len(tokens))
+                        syllable.says(tokens, i, u) for u in acts.acts[name].unless for i in range(len(tokens))
                     )
                 if not blocked[name]:
                     found[form, name] = None

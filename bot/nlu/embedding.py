@@ -44,7 +44,8 @@ class Advised:
         model = self.matcher.model
         if reading.exact or not reading.candidates or model is None:
             return reading
-        best = int(model.labels[int((self.rows @ _unit(self.encoder([reading.normalised]))[0]).argmax())])
+        closest = int((self.rows @ _unit(self.encoder([reading.normalised]))[0]).argmax())
+        best = int(np.searchsorted(model.first, closest, side="right")) - 1
         other = self.matcher.articles[best]
         if other == reading.candidates[0].article:
             return replace(reading, why=(*reading.why, "Bộ so nghĩa cũng chọn bài này."))

@@ -1,106 +1,159 @@
-"""Text as numbers: word and character n-grams and concepts of one view, with numpy alone. Nothing is learned in here
-but counts."""
+"""Text as numbers: words, pairs of words, character runs and concepts of one view, with numpy alone. Nothing is learned
+in here but counts."""
 
 from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
 Ints = NDArray[np.int32]
 Floats = NDArray[np.float32]
-START, END = "^", "$"
-_SHORTEST, _LONGEST = 2, 5
-_CACHED = 20_000  # tokens whose character n-grams are remembered
-BLOCK_WEIGHTS = (1.0, 1.0, 0.5)  # words, characters, concepts
+Written = tuple[Sequence[str], Sequence[str]]  # tokens, concepts
+WINDOW = 8  # two words as far apart count as said together, in the view without marks
+RAREST = 2  # neighbours, pairs and character runs met in fewer texts are dropped
+SHORTEST, LONGEST = 2, 5  # character runs
+_CACHED = 20_000  # tokens whose character runs are remembered
+BLOCK_WEIGHTS = np.array([1.0, 1.0, 0.5, 1.0]) / math.sqrt(3.25)  # words, pairs, concepts, characters
 
 
-def word_grams(tokens: Sequence[str]) -> list[str]:
-    """Single words and pairs, with the two ends of the text as words."""
-    if not tokens:
-        return []
-    pairs = [f"{a} {b}" for a, b in zip((START, *tokens), (*tokens, END), strict=True)]
-    return [*tokens, *pairs]
-
-
-def char_grams(token: str) -> list[str]:
+def char_runs(token: str) -> list[str]:
     """All runs of 2 to 5 characters of the token between two blanks."""
     padded = f" {token[:40]} "
-    return [padded[i : i + n] for n in range(_SHORTEST, _LONGEST + 1) for i in range(len(padded) - n + 1)]
+    return [padded[i : i + n] for n in range(SHORTEST, LONGEST + 1) for i in range(len(padded) - n + 1)]
+
+
+def codes(ids: Sequence[int], words: int, *, window: int) -> list[int]:
+    """One number for every two words side by side (the ends of the text count as words), and for every two nearby in
+    either order. `ids` are 0..words - 1, or -1 for an unknown word, which is in no pair."""
+    base = words + 2
+    ends = (words, *ids, words + 1)
+    found = [a * base + b for a, b in pairwise(ends) if a >= 0 and b >= 0]
+    beyond = base * base
+    for apart in range(2, min(window, len(ids) - 1) + 1):
+        found += [
+            beyond + (a * base + b if a < b else b * base + a)
+            for a, b in zip(ids, ids[apart:], strict=False)
+            if a >= 0 and b >= 0
+        ]
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Texts as sparse rows: row i has `columns[starts[i]:starts[i + 1]]`, ascending, with the weights of the same."""
+
+    starts: Ints
+    columns: Ints
+    weights: Floats
+
+    def __len__(self) -> int:
+        return len(self.starts) - 1
+
+    def row(self, at: int) -> tuple[Ints, Floats]:
+        here = slice(self.starts[at], self.starts[at + 1])
+        return self.columns[here], self.weights[here]
 
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """The vocabulary of one view. Columns: words first, then characters, then concepts; `idf` runs over all of them."""
+    """The vocabulary of one view. Columns: words, `codes` (neighbours, then pairs, ascending), concepts, character
+    runs; `idf` runs over all of them. `blocks` are the first columns of neighbours, pairs, concepts and runs."""
 
     words: Mapping[str, int]
-    chars: Mapping[str, int]
-    concepts: Mapping[str, int]
+    codes: NDArray[np.int64]
+    concepts: Mapping[str, int]  # 0..; the column is that plus `blocks[2]`
+    chars: Mapping[str, int]  # the column itself
     idf: Floats
-    _tokens: dict[str, list[int]] = field(default_factory=dict, repr=False, compare=False)
+    window: int
+    _runs: dict[str, list[int]] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def size(self) -> int:
         return len(self.idf)
 
-    def vector(self, tokens: Sequence[str], concepts: Iterable[str]) -> tuple[Ints, Floats]:
-        """The text as (columns, weights); each block has length 1 times its weight, unknown grams count nothing."""
-        chars: list[int] = []
-        for token in tokens:
-            ids = self._tokens.get(token)
-            if ids is None:
-                ids = [self.chars[g] for g in char_grams(token) if g in self.chars]
-                if len(self._tokens) < _CACHED:
-                    self._tokens[token] = ids
-            chars += ids
-        words = [self.words[g] for g in word_grams(tokens) if g in self.words]
-        named = [self.concepts[c] for c in concepts if c in self.concepts]
-        blocks = [self._block(ids, weight) for ids, weight in zip((words, chars, named), BLOCK_WEIGHTS, strict=True)]
-        return np.concatenate([at for at, _ in blocks]), np.concatenate([weights for _, weights in blocks])
+    @property
+    def blocks(self) -> tuple[int, int, int, int]:
+        words = len(self.words)
+        near = words + int(np.searchsorted(self.codes, (words + 2) ** 2))
+        return words, near, words + len(self.codes), words + len(self.codes) + len(self.concepts)
 
-    def word_vector(self, tokens: Sequence[str]) -> tuple[Ints, Floats]:
-        """The words and pairs alone."""
-        return self._block([self.words[g] for g in word_grams(tokens) if g in self.words], BLOCK_WEIGHTS[0])
+    def encode(self, texts: Sequence[Written]) -> Rows:
+        """One row for each text; a row has length 1 when it has something of every block. Unknown things count
+        nothing."""
+        columns: list[int] = []
+        numbers: list[int] = []
+        ends = np.zeros((2, len(texts)), np.int64)
+        words = len(self.words)
+        first = words + len(self.codes)
+        for at, (tokens, concepts) in enumerate(texts):
+            ids = [self.words.get(token, -1) for token in tokens]
+            columns += [i for i in ids if i >= 0]
+            columns += [first + self.concepts[c] for c in concepts if c in self.concepts]
+            for token in tokens:
+                columns += self._runs.get(token) or self._run(token)
+            numbers += codes(ids, words, window=self.window)
+            ends[:, at] = len(columns), len(numbers)
+        lengths = np.diff(ends, prepend=0)
+        rows = np.arange(len(texts))
+        wanted = np.array(numbers, np.int64)
+        found = np.searchsorted(self.codes, wanted)
+        found[found == len(self.codes)] = 0
+        hit = self.codes[found] == wanted if len(self.codes) else np.zeros(len(wanted), bool)
+        keys = np.concatenate(
+            [
+                np.repeat(rows, lengths[0]) * self.size + np.array(columns, np.int64),
+                np.repeat(rows, lengths[1])[hit] * self.size + found[hit] + words,
+            ]
+        )
+        return self._weighed(keys, len(texts))
 
-    def _block(self, ids: list[int], weight: float) -> tuple[Ints, Floats]:
-        counted = Counter(ids)
-        at = np.fromiter(counted.keys(), np.int32, len(counted))
-        counts = np.fromiter(counted.values(), np.float32, len(counted))
-        values = (1 + np.log(counts)) * self.idf[at]
-        return at, np.asarray(values * (weight / max(float(np.sqrt(values @ values)), 1e-9)), np.float32)
+    def _weighed(self, keys: NDArray[np.int64], count: int) -> Rows:
+        keys, often = np.unique(keys, return_counts=True)
+        row, column = np.divmod(keys, max(self.size, 1))
+        weights = (1 + np.log(often)) * self.idf[column]
+        _, *ends = self.blocks
+        block = row * 4 + np.searchsorted(ends, column, side="right")
+        lengths = np.sqrt(np.bincount(block, weights * weights, 4 * count))
+        scaled = weights / lengths[block] * BLOCK_WEIGHTS[block % 4]
+        starts = np.searchsorted(row, np.arange(count + 1)).astype(np.int32)
+        return Rows(starts, column.astype(np.int32), scaled.astype(np.float32))
+
+    def _run(self, token: str) -> list[int]:
+        runs = [self.chars[run] for run in char_runs(token) if run in self.chars]
+        if len(self._runs) < _CACHED:
+            self._runs[token] = runs
+        return runs
 
 
-def learn(texts: Sequence[tuple[Sequence[str], Sequence[str]]], *, rarest_word: int = 1, rarest_char: int = 2) -> View:
-    """The vocabulary of (tokens, concepts) texts; grams met in fewer texts than the rarest are dropped."""
-    words: Counter[str] = Counter()
+def learn(texts: Sequence[Written], *, window: int) -> View:
+    """The vocabulary of the texts; words as far apart as the window make pairs, in a window of 1 only neighbours."""
+    often = Counter(token for tokens, _ in texts for token in set(tokens))
+    words = {token: at for at, token in enumerate(sorted(often))}
+    runs = {token: set(char_runs(token)) for token in words}
+    near: Counter[int] = Counter()
     chars: Counter[str] = Counter()
     concepts: Counter[str] = Counter()
-    grams: dict[str, list[str]] = {}
     for tokens, named in texts:
-        words.update(set(word_grams(tokens)))
-        seen: set[str] = set()
-        for token in set(tokens):
-            if token not in grams:
-                grams[token] = char_grams(token)
-            seen.update(grams[token])
-        chars.update(seen)
+        near.update(set(codes([words[token] for token in tokens], len(words), window=window)))
+        chars.update(set().union(*(runs[token] for token in tokens)))
         concepts.update(set(named))
-    kept = (
-        sorted(g for g, n in words.items() if n >= rarest_word),
-        sorted(g for g, n in chars.items() if n >= rarest_char),
-        sorted(concepts),
-    )
-    frequencies = [counter[g] for counter, block in zip((words, chars, concepts), kept, strict=True) for g in block]
-    idf = np.array([math.log((1 + len(texts)) / (1 + n)) + 1 for n in frequencies], np.float32)
-    first = len(kept[0])
-    second = first + len(kept[1])
+    numbers = sorted(code for code, count in near.items() if count >= RAREST)
+    kept = sorted(run for run, count in chars.items() if count >= RAREST)
+    named = sorted(concepts)
+    counts = [often[w] for w in words] + [near[c] for c in numbers]
+    counts += [concepts[c] for c in named] + [chars[r] for r in kept]
+    first = len(words) + len(numbers) + len(named)
     return View(
-        {g: i for i, g in enumerate(kept[0])},
-        {g: first + i for i, g in enumerate(kept[1])},
-        {g: second + i for i, g in enumerate(kept[2])},
-        idf,
+        words,
+        np.array(numbers, np.int64),
+        {concept: at for at, concept in enumerate(named)},
+        {run: first + at for at, run in enumerate(kept)},
+        (np.log((1 + len(texts)) / (1 + np.array(counts, np.float64))) + 1).astype(np.float32),
+        window,
     )

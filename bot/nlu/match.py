@@ -1,16 +1,17 @@
-"""Which article answers a text, and how sure we are: text -> `Reading`. No clock, network or randomness; the only
-deed is
-keeping what was learned in the cache folder it is given. People's words never raise.
+"""Which article answers a text, and how sure we are: text -> `Reading`. No clock, network or randomness; the only deed
+is keeping what was learned in the cache folder it is given. People's words never raise.
 """
 
 from __future__ import annotations
 
 import contextlib
 import hashlib
+import os
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+import zipfile
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +21,7 @@ from bot.nlu import score, syllable
 from bot.nlu.acts import Acts, act_of
 from bot.nlu.entities import Places, entities
 from bot.nlu.features import Floats
-from bot.nlu.model import Lesson, Model, Text, load, to_json
+from bot.nlu.model import Lesson, Model, Text, load
 from bot.nlu.normalise import Normalised, Words, concepts, normalise
 from bot.nlu.spelling import Speller
 
@@ -31,24 +32,27 @@ PART_WEIGHT = 0.6  # of the score comes from the best part of a story
 LAST_ARTICLE, SHORT = 0.08, 6  # a little for the article just told, when she adds a few words only
 COUNTRY = 0.05  # a little for, or off, articles titled with her country, or another
 COUNTRIES = {"korea": "han_quoc", "taiwan": "dai_loan", "china": "trung_quoc"}
-CANDIDATES = 5
-_TAUGHT_BY = ("train", "score", "features", "index", "model")  # what is learned depends on these rooms too
+SHUT = -99.0  # the score of an article that may not be offered
+_TAUGHT_BY = ("train", "score", "features", "model", "normalise", "syllable")  # what is learned depends on these too
+_THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
+Exact = Mapping[str, tuple[str, int]]
 
 
 @dataclass(frozen=True, slots=True)
 class Matcher:
-    """Made by `train`. `exact` maps plain question texts to (marked text, article index)."""
+    """Made by `train`. `exact` maps plain question texts to (marked text, article index); `key` names what was learned
+    from."""
 
+    key: str
     words: Words
     articles: tuple[str, ...]
     titles: tuple[str, ...]
-    questions: tuple[str, ...]  # normalised, one for each row of the index
     model: Model | None
-    exact: Mapping[str, tuple[tuple[str, ...], int]]
+    exact: Exact
     speller: Speller
-    title_concepts: tuple[frozenset[str], ...]
     acts: Acts = field(default_factory=Acts)
     places: Places = field(default_factory=Places)
+    closed: frozenset[str] = frozenset()  # articles not offered
 
     @classmethod
     def train(
@@ -62,32 +66,38 @@ class Matcher:
         cache: Path | None = None,
         acts: Acts | None = None,
         places: Places | None = None,
+        before: Matcher | None = None,
     ) -> Matcher:
-        """Learns from articles (id -> questions, title, answer text) and out-of-scope texts. With a cache folder,
-        what was
-        learned is kept there by content and the learning is done in a process of its own."""
+        """Learns from articles (id -> questions, title, what the answer says) and out-of-scope texts. With a cache
+        folder, what was learned is kept there by content and the learning is done in a process of its own. When
+        `before` learned from the same, nothing is learned again."""
         articles = tuple(sorted(questions))
-        lesson, rows = _lesson(articles, questions, titles=titles, answers=answers, words=words, oos=oos)
-        model = _learned(lesson, cache) if len(articles) > 1 and lesson.texts else None
-        exact: dict[str, tuple[tuple[str, ...], int]] = {}
-        twice: set[str] = set()
-        for text, label in zip(lesson.texts, lesson.labels, strict=True):
-            key = " ".join(text.plain)
-            twice |= {key} if key in exact and exact[key][1] != label else set()
-            exact.setdefault(key, (text.tokens, label))
-        named = tuple(frozenset(concepts(normalise(titles.get(a, ""), words), words)) for a in articles)
-        return cls(
-            words,
-            articles,
-            tuple(titles.get(article, article) for article in articles),
-            rows,
-            model,
-            {key: value for key, value in exact.items() if key not in twice},
-            Speller(model.known if model else {}, words.keep),
-            named,
-            acts or Acts(),
-            places or Places(),
-        )
+        named = tuple(titles.get(article, article) for article in articles)
+        lesson = Lesson({a: list(questions[a]) for a in articles}, titles, answers, words, list(oos))
+        raw = lesson.to_json()
+        key = hashlib.sha256(_code() + raw).hexdigest()[:32]
+        if before is not None and before.key == key:
+            return replace(before, words=words, titles=named, acts=acts or Acts(), places=places or Places())
+        model: Model | None = None
+        exact: Exact = {}
+        if len(articles) > 1 and any(questions.values()):
+            model = _learned(lesson, raw, cache / f"nlu-{key}.npz" if cache else None)
+            labels = np.repeat(np.arange(len(articles)), np.diff(model.first)).tolist()
+            exact = _exact(model.questions, labels)
+        elif articles:
+            own = [normalise(text, words).marked for text in (*questions[articles[0]], *titles.values())]
+            exact = _exact([text for text in own if text], [0] * len(own))
+        speller = Speller(model.known if model else {}, words.keep)
+        return cls(key, words, articles, named, model, exact, speller, acts or Acts(), places or Places())
+
+    @property
+    def questions(self) -> tuple[str, ...]:
+        """The normalised questions, those of one article together, in the order of `articles`."""
+        return self.model.questions if self.model else ()
+
+    def among(self, articles: Collection[str]) -> Matcher:
+        """The same matcher that offers only these articles."""
+        return replace(self, closed=frozenset(self.articles) - frozenset(articles))
 
     def read(self, text: str, *, last_article: str = "", slots: Mapping[str, object] | None = None) -> Reading:
         """The reading of one message. `last_article` and `slots` are weak hints, never more than a nudge."""
@@ -99,12 +109,9 @@ class Matcher:
         if not normal.tokens or not self.articles:
             return Reading(normal.marked, normal.plain, act=act, entities=found, why=("Tin nhắn không có chữ để so.",))
         exact = self.exact.get(normal.plain)
-        if exact and all(
-            a == b or a == syllable.strip(b) or syllable.strip(a) == b
-            for a, b in zip(normal.tokens, exact[0], strict=True)
-        ):
+        if exact and self.articles[exact[1]] not in self.closed and _same(normal.tokens, exact[0]):
             best = Candidate(self.articles[exact[1]], self.titles[exact[1]], 1.0)
-            why = (f"Trùng khớp câu hỏi mẫu “{' '.join(exact[0])}” của bài “{best.title}”.",)
+            why = (f"Trùng khớp câu hỏi mẫu “{exact[0]}” của bài “{best.title}”.",)
             return Reading(normal.marked, normal.plain, True, (best,), 1.0, "answer", act, found, why)
         if self.model is None:
             return Reading(normal.marked, normal.plain, act=act, entities=found, why=("Kho bài chưa đủ để so.",))
@@ -121,92 +128,78 @@ class Matcher:
         slots: Mapping[str, object],
     ) -> Reading:
         tokens, plain = self.speller.mend(normal.tokens[:MOST_WORDS], normal.plain_tokens[:MOST_WORDS])
-        named = concepts(Normalised(tokens=tokens, plain_tokens=plain), self.words)
-        like = score.likeness(model, Text(tokens, plain, named), share=normal.share)
-        z, outside = score.scores(model, like)
+        whole = self._text(tokens, plain)
+        parts = self._parts(tokens, plain, normal.breaks) if len(tokens) >= STORY else []
+        row, fits = score.fits(model, [whole, *parts], share=normal.share)
+        z = fits[0].scores
         agreed = True
-        if len(tokens) >= STORY:
-            whole = int(z.argmax())
-            z = self._story(model, tokens, plain, breaks=normal.breaks, share=normal.share, whole=z)
-            agreed = whole == int(z.argmax())
-        z = z + self._hints(named, len(tokens), last_article=last_article, slots=slots)
-        sure = score.sure(model, score.facts(like, z, outside, labels=model.labels))
+        if parts:  # a story's question may stand in any part of it: more than half of the score is the best part's
+            z = (1 - PART_WEIGHT) * z + PART_WEIGHT * np.max([part.scores for part in fits[1:]], axis=0)
+            agreed = int(fits[0].scores.argmax()) == int(z.argmax())
+        z = z + self._hints(whole.concepts, len(tokens), last_article=last_article, slots=slots)
+        near = score.nearest(model, row, replace(fits[0], scores=z))
+        known = score.known_share(model, plain)
+        sure = score.sure(model.calibration, score.facts(model, whole, near, share=normal.share, known=known))
         limits = model.calibration
         if not agreed:  # the story as a whole speaks of something else: ask, do not tell
             sure = min(sure, limits.answer - 0.01)
-        order = np.argsort(-z)[:CANDIDATES]
-        shares = np.exp((z[order] - z[order[0]]) / 0.25)
+        order = near.order[z[near.order] > SHUT / 2]
+        shares = np.exp((z[order] - z[order[0]]) / 0.25) if len(order) else np.zeros(1)
         rest = shares[1:] / max(float(shares[1:].sum()), 1e-9) * (1 - sure)
-        points = [sure, *(min(sure, float(r)) for r in rest)]
+        points = [sure, *(min(sure, float(r)) for r in rest)][: len(order)]
         candidates = tuple(
             Candidate(self.articles[i], self.titles[i], round(p, 4)) for i, p in zip(order, points, strict=True)
         )
         band: Band = "answer" if sure >= limits.answer else "clarify" if sure >= limits.clarify else "unknown"
-        why = self._why(model, like, named, best=int(order[0]), sure=sure, band=band, plain=plain)
+        why = self._why(model, near, whole, sure=sure, band=band)
         return Reading(normal.marked, normal.plain, False, candidates, sure, band, act, found, why)
 
-    def _story(
-        self,
-        model: Model,
-        tokens: tuple[str, ...],
-        plain: tuple[str, ...],
-        *,
-        breaks: tuple[int, ...],
-        share: float,
-        whole: Floats,
-    ) -> Floats:
-        """A long story's question may stand in any part of it: more than half of the score is that of the best part."""
+    def _text(self, tokens: tuple[str, ...], plain: tuple[str, ...]) -> Text:
+        return Text(tokens, plain, concepts(Normalised(tokens=tokens, plain_tokens=plain), self.words))
+
+    def _parts(self, tokens: tuple[str, ...], plain: tuple[str, ...], breaks: tuple[int, ...]) -> list[Text]:
         size = max(PART_WORDS, -(-len(tokens) // (MOST_PARTS // 2)))
-        parts: list[Floats] = []
+        parts: list[Text] = []
         start = 0
         while start < len(tokens):
             ends = [b for b in breaks if start + 5 <= b <= start + size]
             end = ends[0] if ends and len(parts) < MOST_PARTS // 2 else min(start + size, len(tokens))
             if len(tokens) - end < 4:
                 end = len(tokens)
-            side, bare = tokens[start:end], plain[start:end]
-            named = concepts(Normalised(tokens=side, plain_tokens=bare), self.words)
-            parts.append(score.scores(model, score.likeness(model, Text(side, bare, named), share=share))[0])
+            parts.append(self._text(tokens[start:end], plain[start:end]))
             start = end
-        return np.asarray((1 - PART_WEIGHT) * whole + PART_WEIGHT * np.max(parts, axis=0), np.float32)
+        return parts
 
     def _hints(self, named: tuple[str, ...], length: int, *, last_article: str, slots: Mapping[str, object]) -> Floats:
         nudge = np.zeros(len(self.articles), np.float32)
         if last_article in self.articles and length <= SHORT:
             nudge[self.articles.index(last_article)] += LAST_ARTICLE
         country = COUNTRIES.get(str(slots.get("country", "")))
-        if country and not set(COUNTRIES.values()) & set(named):
-            for at, concept in enumerate(self.title_concepts):
+        if country and self.model and not set(COUNTRIES.values()) & set(named):
+            for at, concept in enumerate(self.model.title_concepts):
                 others = set(COUNTRIES.values()) & concept
                 nudge[at] += COUNTRY if country in others else -COUNTRY if others else 0.0
+        for article in self.closed:
+            nudge[self.articles.index(article)] = SHUT
         return nudge
 
-    def _why(
-        self,
-        model: Model,
-        like: score.Likeness,
-        named: tuple[str, ...],
-        *,
-        best: int,
-        sure: float,
-        band: Band,
-        plain: tuple[str, ...],
-    ) -> tuple[str, ...]:
-        near = np.where(model.labels == best, like.plain[: len(model.labels)], 0)
-        closest = int(near.argmax())
+    def _why(self, model: Model, near: score.Near, text: Text, *, sure: float, band: Band) -> tuple[str, ...]:
+        best = int(near.order[0])
         shared = [
             self.words.concepts[name].label
-            for name in named
-            if name in model.plain.concepts
-            and model.concepts[best, model.plain.concepts[name] - len(model.plain.words) - len(model.plain.chars)]
+            for name in text.concepts
+            if name in model.plain.concepts and model.concepts[best, model.plain.concepts[name]]
         ]
-        strange = [token for token in dict.fromkeys(plain) if token not in model.known and token.isalpha()][:4]
+        strange = [token for token in dict.fromkeys(text.plain) if token not in model.known and token.isalpha()][:4]
         verdict = {"answer": "đủ chắc để trả lời", "clarify": "chưa đủ chắc, nên hỏi lại", "unknown": "không đủ chắc"}[
             band
         ]
-        reasons = [
-            f"Gần câu mẫu “{self.questions[closest]}” của bài “{self.titles[best]}” nhất (giống {near[closest]:.0%})."
-        ]
+        reasons = []
+        if len(near.likes[0]):
+            closest = int(near.likes[0].argmax())
+            question = self.questions[model.first[best] + closest]
+            share = near.likes[0][closest]
+            reasons.append(f"Gần câu mẫu “{question}” của bài “{self.titles[best]}” nhất (giống {share:.0%}).")
         if shared:
             reasons.append(f"Cùng nói về: {', '.join(shared)}.")
         if strange:
@@ -214,49 +207,40 @@ class Matcher:
         return (*reasons, f"Khả năng đúng {sure:.0%}: {verdict}.")
 
 
-def _lesson(
-    articles: tuple[str, ...],
-    questions: Mapping[str, Sequence[str]],
-    *,
-    titles: Mapping[str, str],
-    answers: Mapping[str, str],
-    words: Words,
-    oos: Sequence[str],
-) -> tuple[Lesson, tuple[str, ...]]:
-    texts: list[Text] = []
-    labels: list[int] = []
-    for label, article in enumerate(articles):
-        kept = {
-            text.tokens: text
-            for text in (_text(q, words) for q in (*questions[article], titles.get(article, "")))
-            if text.tokens
-        }
-        texts += kept.values()
-        labels += [label] * len(kept)
-    told = tuple(_text(answers.get(article, ""), words) for article in articles)
-    outside = tuple(text for text in dict.fromkeys(_text(line, words) for line in oos) if text.tokens)
-    return Lesson(tuple(texts), tuple(labels), told, outside), tuple(" ".join(text.tokens) for text in texts)
+def _same(tokens: Sequence[str], question: str) -> bool:
+    """Whether every mark she wrote, and none but those, stands in the question too; unmarked words fit any."""
+    pairs = zip(tokens, question.split(), strict=True)
+    return all(a == b or a == syllable.strip(b) or syllable.strip(a) == b for a, b in pairs)
 
 
-def _text(raw: str, words: Words) -> Text:
-    normal = normalise(raw, words)
-    return Text(normal.tokens, normal.plain_tokens, concepts(normal, words))
+def _exact(questions: Sequence[str], labels: Sequence[int]) -> Exact:
+    """Plain texts of the questions that belong to one article only."""
+    exact: dict[str, tuple[str, int]] = {}
+    twice: set[str] = set()
+    for plain, marked, label in zip(syllable.strip("\n".join(questions)).split("\n"), questions, labels, strict=False):
+        if exact.setdefault(plain, (marked, label))[1] != label:
+            twice.add(plain)
+    return {plain: known for plain, known in exact.items() if plain not in twice}
 
 
-def _learned(lesson: Lesson, cache: Path | None) -> Model:
-    if cache is None:
-        from bot.nlu.train import fit  # noqa: PLC0415 - brings scipy and scikit-learn, which a server must not carry
+def _code() -> bytes:
+    here = Path(__file__).parent
+    return b"".join((here / f"{name}.py").read_bytes() for name in _TAUGHT_BY)
+
+
+def _learned(lesson: Lesson, raw: bytes, kept: Path | None) -> Model:
+    if kept is None:
+        from bot.nlu.train import fit  # noqa: PLC0415 - brings scipy, which a server must not carry
 
         return fit(lesson)
-    raw = to_json(lesson)
-    here = Path(__file__).parent
-    code = b"".join((here / f"{name}.py").read_bytes() for name in _TAUGHT_BY)
-    path = cache / f"nlu-{hashlib.sha256(code + raw).hexdigest()[:32]}.npz"
-    with contextlib.suppress(OSError, ValueError, KeyError):
-        return load(path)
-    cache.mkdir(parents=True, exist_ok=True)
-    done = subprocess.run([sys.executable, "-m", "bot.nlu.train", str(path)], input=raw, check=False)  # noqa: S603 - ourselves
+    with contextlib.suppress(OSError, ValueError, KeyError, zipfile.BadZipFile):
+        return load(kept)
+    kept.parent.mkdir(parents=True, exist_ok=True)
+    environment = os.environ | dict.fromkeys(_THREADS, "1")
+    done = subprocess.run(  # noqa: S603 - ourselves
+        [sys.executable, "-m", "bot.nlu.train", str(kept)], input=raw, check=False, env=environment
+    )
     if done.returncode == 0:
-        with contextlib.suppress(OSError, ValueError, KeyError):
-            return load(path)
-    return _learned(lesson, None)
+        with contextlib.suppress(OSError, ValueError, KeyError, zipfile.BadZipFile):
+            return load(kept)
+    return _learned(lesson, raw, None)

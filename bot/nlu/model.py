@@ -1,10 +1,10 @@
-"""What the matcher has learned, as plain arrays: kept in a file without pickle, loaded without scikit-learn or
-scipy."""
+"""What there is to learn from, and what was learned, as plain arrays: kept in a file without pickle, loaded without
+scipy and without reading any text again."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -12,16 +12,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bot.nlu.features import Floats, Ints, View
-from bot.nlu.index import Index
+from bot.nlu.features import Floats, Ints, Rows, View
+from bot.nlu.normalise import Concept, Words
 
-_INDEX = ("slot", "basis", "coordinates", "starts", "rows", "values")
-U_FULL, D_FULL = 2.25, 4.5  # the largest possible dot product of one view, and of both
+Halves = NDArray[np.float16]
+_WORDS = ("single", "phrases", "keep", "concepts", "openings", "unspaced")
 
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """One text for training: its tokens, the same without marks, and the concepts in it."""
+    """One text: its tokens, the same without marks, and the concepts in it."""
 
     tokens: tuple[str, ...]
     plain: tuple[str, ...]
@@ -30,12 +30,43 @@ class Text:
 
 @dataclass(frozen=True, slots=True)
 class Lesson:
-    """All there is to learn from. `labels[i]` is the article index of `texts[i]`; `families[i]` groups paraphrases."""
+    """All there is to learn from, as staff wrote it; the three mappings are by article."""
 
-    texts: tuple[Text, ...]
-    labels: tuple[int, ...]
-    answers: tuple[Text, ...]  # one per article
-    oos: tuple[Text, ...]
+    questions: Mapping[str, Sequence[str]]
+    titles: Mapping[str, str]
+    answers: Mapping[str, str]
+    words: Words
+    oos: Sequence[str] = ()
+
+    def to_json(self) -> bytes:
+        words = {name: getattr(self.words, name) for name in _WORDS}
+        data = {name: getattr(self, name) for name in ("questions", "titles", "answers", "oos")}
+        data["words"] = words | {
+            "keep": sorted(self.words.keep),
+            "concepts": {name: asdict(concept) for name, concept in self.words.concepts.items()},
+        }
+        return json.dumps(data, ensure_ascii=False, sort_keys=True, default=list).encode()
+
+    @classmethod
+    def from_json(cls, raw: bytes) -> Lesson:
+        data = json.loads(raw)
+        words = data.pop("words")
+        phrases = {
+            first: tuple((tuple(wrote), tuple(means)) for wrote, means in pairs)
+            for first, pairs in words["phrases"].items()
+        }
+        openings = {
+            first: tuple((tuple(form), name) for form, name in pairs) for first, pairs in words["openings"].items()
+        }
+        lexicon = Words(
+            words["single"],
+            phrases,
+            frozenset(words["keep"]),
+            {name: Concept(**concept) for name, concept in words["concepts"].items()},
+            openings,
+            tuple((form, name) for form, name in words["unspaced"]),
+        )
+        return cls(words=lexicon, **data)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,42 +80,42 @@ class Calibration:
     bias: float
     answer: float
     clarify: float
-    measured: dict[str, float]
+    measured: Mapping[str, float]
 
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """`labels` of the first rows of both indexes (questions and titles); the rows after them are out-of-scope texts."""
+    """Two linear classifiers, one for each view; their last column is “no article”. `questions` are normalised, those
+    of one article together: article i has `rows` from `first[i]` to `first[i + 1]`, and the rows after
+    the last article's are out-of-scope texts. `known` counts the plain words of the questions, commonest first."""
 
     plain: View
     marked: View
-    plain_index: Index
-    marked_index: Index
-    labels: Ints
-    alpha_plain: Floats  # (texts, articles)
-    alpha_both: Floats
-    answers: Floats  # (words of the plain view, articles)
-    concepts: Floats  # (articles, concepts of the plain view): 1 where a question of the article names it
-    known: dict[str, int]
+    plain_weights: Floats  # (columns + 1, articles + 1); the last row is the bias
+    marked_weights: Floats
+    answers: Halves  # (words and neighbours of the plain view, articles)
+    concepts: Floats  # (articles, concepts): 1 where questions of the article name it
+    rows: Rows  # of the plain view, without character runs
+    first: Ints
+    questions: tuple[str, ...]
+    title_concepts: tuple[frozenset[str], ...]
+    known: Mapping[str, int]
     calibration: Calibration
 
     def save(self, path: Path) -> None:
         """Writes atomically; half a file is never seen."""
-        arrays: dict[str, Any] = {
-            "labels": self.labels, "alpha_plain": self.alpha_plain, "alpha_both": self.alpha_both,
-            "answers": self.answers, "concepts": self.concepts, "known": _packed(list(self.known)),
-            "known_counts": np.array(list(self.known.values()), np.int32),
-        }  # fmt: skip
-        for name, view, index in (("p", self.plain, self.plain_index), ("m", self.marked, self.marked_index)):
-            arrays |= {f"{name}_{k}": _packed(list(getattr(view, k))) for k in ("words", "chars", "concepts")}
-            arrays |= {f"{name}_idf": view.idf}
-            arrays |= {f"{name}_{k}": getattr(index, k) for k in _INDEX}
+        arrays: dict[str, Any] = {name: getattr(self, name) for name in _ARRAYS}
+        for name, view in (("p", self.plain), ("m", self.marked)):
+            arrays |= {f"{name}_{k}": _packed(list(getattr(view, k))) for k in ("words", "concepts", "chars")}
+            arrays |= {f"{name}_codes": view.codes, f"{name}_idf": view.idf, f"{name}_window": np.array(view.window)}
+        arrays |= {f"r_{k}": getattr(self.rows, k) for k in ("starts", "columns")}
+        arrays |= {"r_weights": self.rows.weights.astype(np.float16)}
+        arrays |= {"questions": _packed(self.questions), "known": _packed(list(self.known))}
+        arrays |= {"known_counts": np.array(list(self.known.values()), np.int32)}
+        arrays |= {"title_concepts": _packed([" ".join(sorted(named)) for named in self.title_concepts])}
         c = self.calibration
-        arrays |= {"c_mean": c.mean, "c_scale": c.scale, "c_weights": c.weights}
-        arrays |= {
-            "c_rest": np.array([c.bias, c.answer, c.clarify, *c.measured.values()]),
-            "c_names": _packed(list(c.measured)),
-        }
+        arrays |= {"c_mean": c.mean, "c_scale": c.scale, "c_weights": c.weights, "c_names": _packed(list(c.measured))}
+        arrays |= {"c_rest": np.array([c.bias, c.answer, c.clarify, *c.measured.values()])}
         path.parent.mkdir(parents=True, exist_ok=True)
         part = path.with_suffix(f".{id(self)}.part")
         with part.open("wb") as file:
@@ -92,50 +123,43 @@ class Model:
         part.replace(path)
 
 
+_ARRAYS = ("plain_weights", "marked_weights", "answers", "concepts", "first")
+
+
 def load(path: Path) -> Model:
-    """Raises OSError, ValueError or KeyError when the file is not a whole model."""
+    """Raises OSError, ValueError, KeyError or zipfile.BadZipFile when the file is not a whole model."""
     with np.load(path, allow_pickle=False) as arrays:
-        views = {}
-        indexes = {}
+        views: list[View] = []
         for name in ("p", "m"):
-            columns: list[dict[str, int]] = []
-            start = 0
-            for block in ("words", "chars", "concepts"):
-                grams = _unpacked(arrays[f"{name}_{block}"])
-                columns.append({gram: start + i for i, gram in enumerate(grams)})
-                start += len(grams)
-            in_words, in_chars, in_concepts = columns
-            views[name] = View(in_words, in_chars, in_concepts, arrays[f"{name}_idf"])
-            indexes[name] = Index(*(arrays[f"{name}_{k}"] for k in _INDEX))
+            words, concepts, chars = (_unpacked(arrays[f"{name}_{block}"]) for block in ("words", "concepts", "chars"))
+            numbers, idf = arrays[f"{name}_codes"], arrays[f"{name}_idf"]
+            first = len(words) + len(numbers) + len(concepts)
+            runs = {run: first + at for at, run in enumerate(chars)}
+            window = int(arrays[f"{name}_window"])
+            views.append(View(_numbered(words), numbers, _numbered(concepts), runs, idf, window))
         bias, answer, clarify, *measured = (float(v) for v in arrays["c_rest"])
+        names = _unpacked(arrays["c_names"])
         calibration = Calibration(
             arrays["c_mean"], arrays["c_scale"], arrays["c_weights"], bias, answer, clarify,
-            dict(zip(_unpacked(arrays["c_names"]), measured, strict=True)),
+            dict(zip(names, measured, strict=True)),
         )  # fmt: skip
-        known = dict(zip(_unpacked(arrays["known"]), arrays["known_counts"].tolist(), strict=True))
+        plain, marked = views
         return Model(
-            views["p"], views["m"], indexes["p"], indexes["m"], arrays["labels"], arrays["alpha_plain"],
-            arrays["alpha_both"], arrays["answers"], arrays["concepts"], known, calibration,
+            plain, marked, arrays["plain_weights"], arrays["marked_weights"], arrays["answers"], arrays["concepts"],
+            Rows(arrays["r_starts"], arrays["r_columns"], arrays["r_weights"].astype(np.float32)), arrays["first"],
+            tuple(_unpacked(arrays["questions"])),
+            tuple(frozenset(named.split()) for named in _unpacked(arrays["title_concepts"])),
+            dict(zip(_unpacked(arrays["known"]), arrays["known_counts"].tolist(), strict=True)), calibration,
         )  # fmt: skip
 
 
-def to_json(lesson: Lesson) -> bytes:
-    return json.dumps(asdict(lesson), ensure_ascii=False).encode()
-
-
-def from_json(raw: bytes) -> Lesson:
-    data = json.loads(raw)
-
-    def texts(name: str) -> tuple[Text, ...]:
-        return tuple(Text(tuple(t["tokens"]), tuple(t["plain"]), tuple(t["concepts"])) for t in data[name])
-
-    return Lesson(texts("texts"), tuple(data["labels"]), texts("answers"), texts("oos"))
+def _numbered(names: Sequence[str]) -> dict[str, int]:
+    return {name: at for at, name in enumerate(names)}
 
 
 def _packed(strings: Sequence[str]) -> NDArray[np.uint8]:
-    return np.frombuffer("\n".join(strings).encode(), np.uint8)
+    return np.frombuffer("".join(f"{string}\n" for string in strings).encode(), np.uint8)
 
 
 def _unpacked(array: NDArray[np.uint8]) -> list[str]:
-    text = array.tobytes().decode()
-    return text.split("\n") if text else []
+    return array.tobytes().decode().split("\n")[:-1]

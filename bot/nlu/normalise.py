@@ -37,6 +37,7 @@ _SOUNDS = (
     (r"g$", "ng"),
 )
 _PASSES = 4
+_LONG, _REMEMBERED = 16, 20_000  # of the words whose spelling is remembered
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +63,8 @@ class Words:
     # first plain token of a form -> (form, concept name), longest first; and forms of scripts that do not space words
     openings: Mapping[str, tuple[tuple[tuple[str, ...], str], ...]] = field(default_factory=dict)
     unspaced: tuple[tuple[str, str], ...] = ()
+    # words already put in their one spelling
+    _mended: dict[str, list[str]] = field(default_factory=dict, repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +137,7 @@ def _mend(sentence: list[str], words: Words) -> list[str]:
 
 def _fixpoint(tokens: list[str], words: Words) -> list[str]:
     for _ in range(_PASSES):
-        mended = [part for token in _phrases(tokens, words) for part in word(token, words).split()]
+        mended = [part for token in _phrases(tokens, words) for part in _spelled(token, words)]
         mended = [token for token in mended if not _LAUGH.fullmatch(token)]
         if mended == tokens:
             break
@@ -155,6 +158,15 @@ def _join_letters(tokens: list[str]) -> list[str]:
         if token:
             out.append(token)
     return out
+
+
+def _spelled(token: str, words: Words) -> list[str]:
+    known = words._mended.get(token)
+    if known is None:
+        known = word(token, words).split()
+        if len(token) <= _LONG and len(words._mended) < _REMEMBERED:
+            words._mended[token] = known
+    return known
 
 
 def word(token: str, words: Words) -> str:
@@ -239,8 +251,7 @@ def concepts(text: Normalised, words: Words) -> tuple[str, ...]:
     found: dict[str, None] = {}
     for at, plain in enumerate(text.plain_tokens):
         for form, name in words.openings.get(plain, ()):
-            here = text.tokens[at : at + len(form)]
-            if len(here) == len(form) and all(t in (f, syllable.strip(f)) for t, f in zip(here, form, strict=True)):
+            if syllable.says(text.tokens, at, form):
                 found[name] = None
                 break
         if not plain.isascii():

@@ -2,123 +2,127 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
+from numpy.typing import NDArray
 
-from bot.nlu.features import Floats, Ints, View
-from bot.nlu.model import D_FULL, U_FULL, Model, Text
+from bot.nlu.features import BLOCK_WEIGHTS, Floats, Ints
+from bot.nlu.model import Calibration, Model, Text
 
-ANSWER_WEIGHT = 1.2  # of the retrieval over answers; measured on left-out families, flat between 0.8 and 1.6
-GATE, GATE_FULL = 0.85, 0.35  # the marked view's part grows with the share of marked words up to this
-SPAN_FROM, SPAN_WORDS, SPANS = 32, 24, 8  # longer stories are also read in parts
+ANSWER_WEIGHT = 2.0  # of the retrieval over what articles say; measured on left-out wordings, flat between 1 and 3
+GATE, GATE_FULL = 0.42, 0.35  # the marked view's part grows with the share of marked words up to this
+BEST = 4  # articles whose questions are compared with the text, one by one
 FACTS = (
     "score", "lead", "lead over third", "nearest", "nearest rival", "centre", "known words", "length", "answer text",
-    "shared concepts", "nearest out of scope", "out of scope",
+    "answer rival", "shared concepts", "out of scope", "marks",
 )  # fmt: skip
+FULL = float(BLOCK_WEIGHTS[:3] @ BLOCK_WEIGHTS[:3])  # the product of a text with itself, character runs aside
+Row = tuple[Ints, Floats]
 
 
 @dataclass(frozen=True, slots=True)
-class Likeness:
-    """One text against all known ones. `both` and `plain` are dot products over the index rows, scaled to 0..1;
-    `answer` is the cosine with each article's answer; `share` the marked share; `known` the known
-    share of its words."""
+class Fit:
+    """One text against all articles: `scores`, the score of no article fitting, and the cosine with what each says."""
 
-    both: Floats
-    plain: Floats
-    answer: Floats
-    concepts: Floats
-    share: float
-    known: float
-    words: int
+    scores: Floats
+    outside: float
+    answers: Floats
 
 
-def likeness(model: Model, text: Text, *, share: float) -> Likeness:
-    columns, weights = model.plain.vector(text.plain, text.concepts)
-    plain = model.plain_index.alike(columns, weights)
-    marked = model.marked_index.alike(*model.marked.vector(text.tokens, text.concepts))
-    answer, concepts = by_article(model, text)
-    known = known_share(model.plain, model.known, text.plain)
-    return Likeness((plain + marked) / D_FULL, plain / U_FULL, answer, concepts, share, known, len(text.plain))
+@dataclass(frozen=True, slots=True)
+class Near:
+    """The best articles, best first, and the likeness (cosine) of the text with every question of each of them."""
+
+    fit: Fit
+    order: NDArray[np.intp]
+    likes: tuple[Floats, ...]
 
 
-def by_article(model: Model, text: Text) -> tuple[Floats, Floats]:
-    """For each article: the cosine of the text's words with its answer, and its share of the text's concepts."""
-    view = model.plain
-    at, weights = view.word_vector(text.plain)
-    named = [view.concepts[c] - len(view.words) - len(view.chars) for c in text.concepts if c in view.concepts]
-    shared = model.concepts[:, named].mean(axis=1) if named else np.zeros(len(model.concepts), np.float32)
-    return weights @ model.answers[at], shared
+def fits(model: Model, texts: Sequence[Text], *, share: float) -> tuple[Row, list[Fit]]:
+    """The first text's row in the plain view, and the fit of each text; `share` is the part of her words that carry
+    marks."""
+    plain = model.plain.encode([(text.plain, text.concepts) for text in texts])
+    marked = model.marked.encode([(text.tokens, text.concepts) for text in texts]) if share else plain
+    return plain.row(0), [fit(model, plain.row(at), marked.row(at), share=share) for at in range(len(texts))]
 
 
-def kernel(alike: Floats) -> Floats:
-    """Squared likeness: two things said together count more than each alone. Beats the linear kernel by 2.5 points."""
-    return 4 * alike * alike
+def fit(model: Model, plain: Row, marked: Row, *, share: float) -> Fit:
+    columns, weights = plain
+    z = _linear(model.plain_weights, plain)
+    if share:
+        g = GATE * min(1.0, share / GATE_FULL)
+        z = (1 - g) * z + g * _linear(model.marked_weights, marked)
+    told = int(np.searchsorted(columns, len(model.answers)))
+    answers = weights[:told] @ model.answers[columns[:told]].astype(np.float32)
+    return Fit(z[:-1] + ANSWER_WEIGHT * answers, float(z[-1]), answers)
 
 
-def gate(share: float) -> float:
-    """The weight of the model that sees marks, 0..0.85, for a text whose words carry marks to this share."""
-    return GATE * min(1.0, share / GATE_FULL)
+def _linear(table: Floats, row: Row) -> Floats:
+    return np.asarray(row[1] @ table[row[0]] + table[-1], np.float32)
 
 
-def scores(model: Model, like: Likeness) -> tuple[Floats, float]:
-    """One score per article, two ridge models gated by the marked share plus retrieval over the answers; and the score
-    of being out of scope."""
-    count = len(model.labels)
-    g = gate(like.share)
-    plain = (kernel(like.plain) + 1) @ model.alpha_plain
-    both = (kernel(like.both[:count]) + 1) @ model.alpha_both if g else plain[:-1]
-    return combine(plain, both, like), float(plain[-1])
+def nearest(model: Model, row: Row, fitting: Fit) -> Near:
+    dense = np.zeros(model.plain.size, np.float32)
+    dense[row[0]] = row[1]
+    order = np.argsort(-fitting.scores)[:BEST]
+    likes = tuple(_dots(model, dense, int(model.first[at]), int(model.first[at + 1])) for at in order)
+    return Near(fitting, order, likes)
 
 
-def combine(plain: Floats, both: Floats, like: Likeness) -> Floats:
-    """The articles' scores from the two models'; the last of `plain` is the score of being out of scope."""
-    g = gate(like.share)
-    return np.asarray(g * both + (1 - g) * plain[:-1] + ANSWER_WEIGHT * like.answer, np.float32)
+def _dots(model: Model, dense: Floats, begin: int, end: int) -> Floats:
+    if begin == end:
+        return np.zeros(0, np.float32)
+    starts = model.rows.starts[begin : end + 1]
+    here = slice(starts[0], starts[-1])
+    products = dense[model.rows.columns[here]] * model.rows.weights[here]
+    return np.asarray(np.add.reduceat(products, starts[:-1] - starts[0]) / FULL, np.float32)
 
 
-def facts(like: Likeness, z: Floats, outside_score: float, *, labels: Ints) -> Floats:
-    """The facts named in `FACTS`. `labels` gives the article of the first index rows; the rest are out of scope."""
-    order = np.argsort(-z)[:3]
-    best = int(order[0])
-    near = like.both if gate(like.share) > GATE / 2 else like.plain
-    own = near[: len(labels)][labels == best]
-    rest = near[: len(labels)][labels != best]
-    outside = near[len(labels) :]
-    top = np.sort(own)[-3:] if len(own) else np.zeros(1)
-    second = z[order[1]] if len(z) > 1 else 0.0
-    third = z[order[2]] if len(z) > 2 else 0.0
-    rival = float(rest.max()) if len(rest) else 0.0
-    far = float(outside.max()) if len(outside) else 0.0
+def facts(model: Model, text: Text, near: Near, *, share: float, known: float) -> Floats:
+    """The facts named in `FACTS`; `known` is the known share of the text's words."""
+    z = near.fit.scores[near.order]
+    best = int(near.order[0])
+    own, *others = near.likes
+    top = np.sort(own)[-3:] if len(own) else np.zeros(1, np.float32)
+    rival = max((float(likes.max()) for likes in others if len(likes)), default=0.0)
+    named = [model.plain.concepts[c] for c in text.concepts if c in model.plain.concepts]
+    shared = float(model.concepts[best, named].mean()) if named else 0.0
+    told = near.fit.answers
     return np.array(
         [
-            z[best], z[best] - second, z[best] - third, top[-1], rival - top[-1], top.mean(), like.known,
-            np.log1p(like.words),
-            like.answer[best], like.concepts[best], far - max(rival, float(top[-1])), outside_score,
+            z[0], z[0] - z[min(1, len(z) - 1)], z[0] - z[min(2, len(z) - 1)], top[-1], rival - top[-1], top.mean(),
+            known, math.log1p(len(text.plain)), told[best], told.max() - told[best], shared, near.fit.outside,
+            min(1.0, share / GATE_FULL),
         ], np.float32,
     )  # fmt: skip
 
 
-def sure(model: Model, found: Floats) -> float:
+def sure(calibration: Calibration, found: Floats) -> float:
     """The calibrated chance that the best article is the right one."""
-    c = model.calibration
+    c = calibration
     return float(1 / (1 + np.exp(-(crossed((found - c.mean) / c.scale) @ c.weights + c.bias))))
 
 
 def crossed(standard: Floats) -> Floats:
     """The standardised facts and all their products, along the last axis: what a fact means depends on the others."""
     clipped = np.clip(standard, -4, 4)
-    first, second = np.triu_indices(clipped.shape[-1])
+    first, second = _pairs(clipped.shape[-1])
     return np.concatenate([clipped, clipped[..., first] * clipped[..., second]], axis=-1)
 
 
-def known_share(view: View, known: Mapping[str, int], plain: Sequence[str]) -> float:
-    """The share of the words' weight that is `known`; an unknown word weighs as much as the rarest."""
+@cache
+def _pairs(count: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    return np.triu_indices(count)
+
+
+def known_share(model: Model, plain: Sequence[str]) -> float:
+    """The share of the words' weight that is known; an unknown word weighs as much as the rarest."""
+    view = model.plain
     highest = float(view.idf[: len(view.words)].max(initial=1.0))
-    total = got = 0.0
-    for token in plain:
-        weight = float(view.idf[view.words[token]]) if token in known else highest
-        total += weight
-        got += weight if token in known else 0.0
-    return got / total if total else 0.0
+    weights = [float(view.idf[view.words[token]]) if token in model.known else highest for token in plain]
+    got = sum(weight for weight, token in zip(weights, plain, strict=True) if token in model.known)
+    return got / sum(weights) if weights else 0.0

@@ -3,7 +3,7 @@ changed."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from rapidfuzz.distance import DamerauLevenshtein
@@ -18,7 +18,7 @@ _MOST = 12  # tokens mended in one message
 class Speller:
     """`known` are the plain words of the knowledge base with how often they stand there, commonest first."""
 
-    known: dict[str, int]
+    known: Mapping[str, int]
     keep: frozenset[str] = frozenset()
 
     def mend(self, tokens: Sequence[str], plain: Sequence[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:

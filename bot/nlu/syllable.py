@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Sequence
 from functools import cache, lru_cache
 
 _TONES = ("", "\u0301", "\u0300", "\u0309", "\u0303", "\u0323")  # ngang, sắc, huyền, hỏi, ngã, nặng: VNI digits 1-5
@@ -83,6 +84,19 @@ def _strip_word(word: str) -> str:
     return word.translate(_PLAIN)
 
 
+@lru_cache(maxsize=20_000)
+def bare(form: tuple[str, ...]) -> tuple[str, ...]:
+    """The words of a known phrase without marks; for phrases of files, not for what people write."""
+    return tuple(map(strip, form))
+
+
+def says(tokens: Sequence[str], at: int, form: tuple[str, ...]) -> bool:
+    """Whether the phrase stands in the tokens at this place, each word with its marks or without any."""
+    if at + len(form) > len(tokens):
+        return False
+    return all(tokens[at + i] in pair for i, pair in enumerate(zip(form, bare(form), strict=True)))
+
+
 def is_marked(token: str) -> bool:
     return _MARKED.search(token) is not None
 
@@ -111,6 +125,7 @@ def spell(toneless: str, tone: int) -> str:
     return toneless[:seat] + _WITH_TONE[toneless[seat], tone] + toneless[seat + 1 :] if tone else toneless
 
 
+@lru_cache(maxsize=20_000)
 def settle(token: str) -> str:
     """Moves the tone of a marked syllable to its canonical place; anything else comes back as it was."""
     if not is_marked(token):
