@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Any
 
 import click
-from sqlalchemy import select, update
+from sqlalchemy import select
 
 from bot import log, serve, settings, wiring
 from bot.engine import take_turn
-from bot.errors import ContentError, OssoError, Refused
+from bot.errors import ContentError, OssoError, Refused, SettingsError
 from bot.hearing import ZONE
 from bot.knowledge import Editor
 from bot.knowledge import load as read_knowledge
@@ -26,6 +26,7 @@ from bot.messages import Answer, Call, Choice, Danger, Heard, OpenTicket, State,
 from bot.rim import MaybeSent, Mind, NotSent
 from bot.settings import Settings
 from bot.store import migrate, queries
+from bot.store.crypto import Sealed
 from handoff.accounts import demo
 from handoff.accounts.accounts import Accounts, open_accounts
 from handoff.accounts.queries import rotate_wrapped as rotate_staff
@@ -64,6 +65,9 @@ def _ready() -> Settings:
     try:
         if migrate.current(database) != migrate.newest():
             migrate.upgrade(database)
+        _ = database.keyring  # a wrong ring must be told now, not by the first woman who writes
+    except Sealed:
+        raise SettingsError(["OSSO_SECRET_KEYS: none of these keys opens this database"]) from None
     finally:
         database.close()
     return config
@@ -107,6 +111,8 @@ def tools() -> Tools:
     def ready() -> Accounts:
         config = serve.read_settings()
         database = wiring.open_database(config)
+        if context := click.get_current_context(silent=True):
+            context.find_root().call_on_close(database.close)
         if migrate.current(database) != migrate.newest():
             raise Refused("The tables are not the newest: run `osso db upgrade` first.")
         return open_accounts(config, database, clock=wiring.now_ms, offices=dict)
@@ -245,17 +251,11 @@ def check() -> int:
 def rotate_keys() -> None:
     database = wiring.open_database(serve.read_settings())
     ring = database.keyring
-    table, done, last = queries.conversation, 0, 0
-    while True:
+    done, last, count = 0, 0, 1
+    while count:
         with database.write() as connection:
-            query = select(table.c.id, table.c.wrapped_key).where(table.c.id > last, table.c.wrapped_key.is_not(None))
-            rows = connection.execute(query.order_by(table.c.id).limit(1000)).all()
-            for row in rows:
-                renewed = ring.rotate(bytes(row.wrapped_key))
-                connection.execute(update(table).where(table.c.id == row.id).values(wrapped_key=renewed))
-        if not rows:
-            break
-        last, done = rows[-1].id, done + len(rows)
+            last, count = queries.rotate_conversations(connection, ring.rotate, after=last)
+        done += count
     with database.write() as connection:
         queries.rotate_wrapped(connection, ring.rotate)
         rotate_staff(connection, ring.rotate)

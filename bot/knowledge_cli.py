@@ -24,7 +24,7 @@ from bot.knowledge.checking import check as check_root
 from bot.knowledge.governance import Approvals, Editor
 from bot.knowledge.loading import Shelf, read
 from bot.knowledge.shape import json_schema
-from bot.knowledge.writing import fingerprint, save_all, write_article
+from bot.knowledge.writing import fingerprint, save_all, without_review, write_article
 from bot.messages import Finding
 
 WINNERS = "winners.tsv"  # who answered what when something was last published
@@ -143,7 +143,9 @@ def diff(tools: Tools, ids: tuple[str, ...]) -> None:
             click.echo(f"{article.id}: chưa đăng lần nào")
             continue
         now = write_article(article)
-        lines = unified_diff(last.text.splitlines(), now.splitlines(), f"đã đăng {last.on}", "trên đĩa", "", "", 1, "")
+        lines = unified_diff(
+            without_review(last.text), without_review(now), f"đã đăng {last.on}", "trên đĩa", "", "", 1, ""
+        )
         text = "\n".join(lines)
         if text:
             click.echo(text)

@@ -53,6 +53,17 @@ def fingerprint(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest() if path.exists() else ""
 
 
+def without_review(text: str) -> list[str]:
+    """The lines of an article's file but for its review block: what people wrote, whoever judged it since."""
+    lines, inside = [], False
+    for line in text.splitlines():
+        if not line.startswith(" "):
+            inside = line.startswith("review:")
+        if not inside:
+            lines.append(line)
+    return lines
+
+
 def save(root: Path, file: str, raw: bytes, *, seen: str) -> str:
     """Puts these bytes into `<topic>/<id>.yml` and returns their fingerprint.
 

@@ -16,6 +16,7 @@ from sqlalchemy import Connection, RowMapping, Select, insert, or_, select
 from bot.errors import Refused
 from bot.knowledge.articles import SKILLS
 from bot.knowledge.governance import Act, Approval, Editor
+from bot.knowledge.writing import without_review
 from bot.messages import Skill
 from bot.store import models, queries
 from handoff.accounts import Staff
@@ -90,22 +91,11 @@ def keep(
     last = connection.execute(
         select(version.c.id, version.c.text).where(version.c.article == article).order_by(version.c.id.desc()).limit(1)
     ).first()
-    if last is not None and unmarked(last.text) == unmarked(text):
+    if last is not None and without_review(last.text) == without_review(text):
         return int(last.id)
     values = {"uuid": str(uuid.uuid4()), "article": article, "hash": content_hash, "text": text}
     made = insert(version).values(**values, staff_id=staff_id, note=note, at=at).returning(version.c.id)
     return int(connection.execute(made).scalar_one())
-
-
-def unmarked(text: str) -> list[str]:
-    """The lines of an article's file without its review block: what people wrote."""
-    lines, inside = [], False
-    for line in text.splitlines():
-        if not line.startswith(" "):
-            inside = line.startswith("review:")
-        if not inside:
-            lines.append(line)
-    return lines
 
 
 def versions(connection: Connection, article: str) -> Sequence[RowMapping]:

@@ -12,6 +12,7 @@ from bot.knowledge import Article, Editor, approved, may_publish, may_review, wr
 from bot.knowledge.articles import TOPICS
 from bot.knowledge.render import PARTS, section
 from bot.knowledge.trial import Winners, read_winners
+from bot.knowledge.writing import without_review
 from bot.knowledge_cli import WINNERS
 from bot.store import queries
 from handoff.accounts import allow, current_staff
@@ -168,7 +169,7 @@ def difference(one: Article) -> list[tuple[str, str]]:
 
 def compared(before: str, after: str) -> list[tuple[str, str]]:
     """The lines that differ with two lines around each: kind `+`, `-`, ` ` or `@`. The review block is left out."""
-    old, new = approvals.unmarked(before), approvals.unmarked(after)
+    old, new = without_review(before), without_review(after)
     lines = list(unified_diff(old, new, n=2, lineterm=""))[2:]
     return [(line[:1], line[1:]) if not line.startswith("@@") else ("@", "…") for line in lines]
 
