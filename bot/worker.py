@@ -54,7 +54,9 @@ class Worker:
             if waiting is not None and waiting["next_at"] <= self.rim.clock():
                 queries.count_try(connection, waiting["id"])
         held = Holding.of(self.rim, row)
-        if waiting is not None and waiting["kind"] == "message" and row["owner"] == "bot":
+        if waiting is not None and waiting["tries"] >= MOST_TRIES:  # it never failed in words: it took its worker along
+            bury(self.rim, held, waiting["id"])
+        elif waiting is not None and waiting["kind"] == "message" and row["owner"] == "bot":
             self._signals.submit(self._seen, held)
         failed = False
         while not failed:

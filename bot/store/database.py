@@ -157,6 +157,6 @@ def _translated() -> Iterator[None]:
     except (OperationalError, PoolTimeout) as error:
         raise Unreachable(type(error).__name__) from error
     except DBAPIError as error:
-        if error.connection_invalidated:
+        if error.connection_invalidated or isinstance(error.orig, psycopg.errors.ReadOnlySqlTransaction):
             raise Unreachable(type(error).__name__) from error
         raise

@@ -395,28 +395,33 @@ def log_ticket(
     )
 
 
+TICKETS_BEFORE = (
+    select(func.count())
+    .select_from(ticket)
+    .where(
+        ticket.c.closed_at.is_(None),
+        ticket.c.state.in_(("waiting", "offered")),
+        or_(
+            ticket.c.rank > bindparam("mine"),
+            and_(ticket.c.rank == bindparam("mine"), ticket.c.opened_at < bindparam("since")),
+        ),
+    )
+)
+
+
 def tickets_before(connection: Connection, found: RowMapping) -> int:
     """How many waiting tickets stand before this one: more urgent, or as urgent and older."""
-    query = (
-        select(func.count())
-        .select_from(ticket)
-        .where(
-            ticket.c.closed_at.is_(None),
-            ticket.c.state.in_(("waiting", "offered")),
-            or_(
-                ticket.c.rank > found["rank"],
-                and_(ticket.c.rank == found["rank"], ticket.c.opened_at < found["opened_at"]),
-            ),
-        )
-    )
-    return int(connection.execute(query).scalar_one())
+    values = {"mine": found["rank"], "since": found["opened_at"]}
+    return int(connection.execute(TICKETS_BEFORE, values).scalar_one())
 
 
 # --- timers ---------------------------------------------------------------------------------------------------------
 
 
 def due_timers(connection: Connection, now: int) -> Sequence[RowMapping]:
-    return connection.execute(select(timer).where(timer.c.at <= now).order_by(timer.c.at).limit(200)).mappings().all()
+    """Oldest first; in one order for all clocks, so that two cannot wait for each other."""
+    query = select(timer).where(timer.c.at <= now).order_by(timer.c.at, timer.c.id).limit(200)
+    return connection.execute(query).mappings().all()
 
 
 def drop_timer(connection: Connection, timer_id: int) -> bool:
@@ -480,13 +485,22 @@ def hand_back(connection: Connection, before: int, now: int) -> int:
             ticket.c.staff_id.is_(None),
         )
     )
-    found = connection.execute(query).all()
-    for row in found:
-        change_conversation(connection, row.id, owner="bot")
+    count = 0
+    for row in connection.execute(query.order_by(conversation.c.id)).all():
+        if not _taken_back(connection, row.id, before):
+            continue  # another clock was here first, or somebody spoke
+        count += 1
         if row.ticket_id is not None:
             change_ticket(connection, row.ticket_id, state="closed", closed_at=now, closing="outside")
             log_ticket(connection, row.ticket_id, "closed", now, detail="outside idle")
-    return len(found)
+    return count
+
+
+def _taken_back(connection: Connection, conversation_id: int, before: int) -> bool:
+    mine = (conversation.c.id == conversation_id, conversation.c.owner == "person")
+    idle = (conversation.c.said_at < before, conversation.c.heard_at < before)
+    statement = update(conversation).where(*mine, *idle).values(owner="bot").returning(conversation.c.id)
+    return connection.execute(statement).first() is not None
 
 
 # --- one-process jobs, health, alarms -------------------------------------------------------------------------------
@@ -506,6 +520,22 @@ def insert_once_meta(connection: Connection, name: str) -> None:
     connection.execute(
         dialect.insert(meta).values(name=name, value=None, until=0).on_conflict_do_nothing(index_elements=["name"])
     )
+
+
+def rotate_conversations(
+    connection: Connection, rotate: Callable[[bytes], bytes], *, after: int = 0, limit: int = 1000
+) -> tuple[int, int]:
+    """Re-wraps the keys of the next conversations. Returns (last id, or 0 at the end; how many).
+
+    A key that was destroyed meanwhile stays destroyed.
+    """
+    key = conversation.c.wrapped_key
+    query = select(conversation.c.id, key).where(conversation.c.id > after, key.is_not(None))
+    rows = connection.execute(query.order_by(conversation.c.id).limit(limit)).all()
+    for row in rows:
+        mine = (conversation.c.id == row.id, key == row.wrapped_key)
+        connection.execute(update(conversation).where(*mine).values(wrapped_key=rotate(bytes(row.wrapped_key))))
+    return (rows[-1].id if rows else 0), len(rows)
 
 
 def rotate_wrapped(connection: Connection, rotate: Callable[[bytes], bytes]) -> None:
