@@ -82,10 +82,12 @@ def hear_next(rim: Rim, held: Holding) -> bool:
     now = rim.clock()
     with rim.database.read() as connection:
         rows = queries.open_inbox(connection, held.id)
+        if not rows or rows[0]["next_at"] > now:
+            return False
         row = queries.get_conversation(connection, held.id)
         ticket = queries.open_ticket(connection, held.id)
         ahead = queries.tickets_before(connection, ticket) if ticket else 0
-    if row is None or not rows or rows[0]["next_at"] > now:
+    if row is None:
         return False
     bodies = [held.key.open(one["body_sealed"], "inbox", one["uuid"], "body") for one in rows]
     if rows[0]["kind"] == "consent" and bodies[0]["consent"] != "follow":

@@ -30,12 +30,15 @@ STOPPED_S = 1800.0
 
 def say_next(rim: Rim, held: Holding) -> bool:
     """Sends the oldest due message of the conversation. False when none is due. Raises LeaseLost."""
+    with rim.database.read() as connection:  # most often nothing is left, and looking must not cost a commit
+        if not _due(rim, queries.next_outbox(connection, held.id, rim.clock())):
+            return False
     with rim.database.write() as connection:
         fresh = queries.renew(connection, held.id, held.fence, rim.database.now(connection))
         if fresh is None:
             raise LeaseLost
         row = queries.next_outbox(connection, held.id, rim.clock())
-        if row is None or (row["next_at"] > rim.clock() and row["status"] != "attempting"):
+        if row is None or not _due(rim, row):
             return False
         attempt = _gate(rim, connection, held, fresh, row)
     if attempt is None:
@@ -45,6 +48,10 @@ def say_next(rim: Rim, held: Holding) -> bool:
     with rim.database.write() as connection:
         _settle(rim, connection, held, attempt, outcome)
     return True
+
+
+def _due(rim: Rim, row: RowMapping | None) -> bool:
+    return row is not None and (row["next_at"] <= rim.clock() or row["status"] == "attempting")
 
 
 @dataclass(frozen=True, slots=True)
