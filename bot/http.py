@@ -11,7 +11,7 @@ from collections.abc import Collection
 from urllib.parse import urlsplit
 
 import requests
-from urllib3.exceptions import NewConnectionError
+from urllib3.exceptions import HTTPError, NewConnectionError
 
 from bot.messages import Answer, Call
 from bot.rim import MaybeSent, NotSent
@@ -52,11 +52,11 @@ class Http:
             raise MaybeSent("no answer") from None
         try:
             body = bytearray()
-            for chunk in response.iter_content(8192):
+            while chunk := response.raw.read1(8192, decode_content=True):  # whatever is there, however little
                 body += chunk
                 if len(body) > MOST_BYTES or time.monotonic() - started > TOTAL_S:
                     raise MaybeSent("answer too slow or too long")
-        except (requests.RequestException, OSError):
+        except (requests.RequestException, HTTPError, OSError):
             raise MaybeSent("answer broke off") from None
         finally:
             response.close()

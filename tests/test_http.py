@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -57,6 +58,20 @@ def test_silence_may_have_been_sent(standin: Standin, monkeypatch: pytest.Monkey
 def test_an_answer_that_crawls_is_given_up(standin: Standin, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(http, "TOTAL_S", 0.3)
     standin.behave = [crawl]
+    with pytest.raises(MaybeSent):
+        Http([standin.url]).exchange(post(standin))
+
+
+def test_an_answer_that_breaks_off_may_have_been_sent(standin: Standin) -> None:
+    def half(handler: Any) -> bool:
+        handler.send_response(200)
+        handler.send_header("Content-Length", "1000")
+        handler.end_headers()
+        handler.wfile.write(b"{")
+        handler.close_connection = True
+        return True
+
+    standin.behave = [half]
     with pytest.raises(MaybeSent):
         Http([standin.url]).exchange(post(standin))
 
