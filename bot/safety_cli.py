@@ -13,7 +13,7 @@ from pathlib import Path
 import click
 
 from bot.errors import ContentError
-from bot.safety import Screen
+from bot.safety import Screen, classify
 from bot.safety import lint as lints
 from bot.safety import score as scores
 
@@ -75,10 +75,13 @@ def test(folder: Path, examples: Path, *, as_json: bool, missed: bool) -> None:
 @click.option("--examples", type=click.Path(exists=True, path_type=Path), default=EXAMPLES / "rules.tsv")
 def train(folder: Path, examples: Path) -> None:
     """Học lại bộ phân loại từ các câu có nhãn. / Train and freeze the classifier again."""
-    from bot.nlu.words import load  # noqa: PLC0415 - scikit-learn is loaded for this command only
-    from bot.safety import training  # noqa: PLC0415
+    from bot.safety import training  # noqa: PLC0415 - scikit-learn is loaded for this command only
 
-    pairs = training.examples(scores.rows(examples), folder)
-    table = training.train(pairs, load(folder / "words.yml"))
-    training.freeze(table, folder / "danger.bin", count=len(pairs))
+    try:
+        screen = Screen.load(folder)
+        pairs = training.examples(scores.rows(examples), folder, screen.calm)
+    except ContentError as error:
+        raise click.ClickException(str(error)) from error
+    table = training.train(pairs, screen.lexicon)
+    training.freeze(table, folder / "danger.bin", count=len(pairs), spelled=classify.spelling(screen.lexicon))
     click.echo(f"{len(pairs)} examples, {table.nbytes / 1e6:.1f} MB")

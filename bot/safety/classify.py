@@ -1,7 +1,8 @@
 """A small second opinion: a linear classifier over hashed words and letters, for what no pattern says.
 
 Pure but for reading the weights; numpy only. `bot.safety.training` trains it on messages written for this project, and
-alone it says CHECK or AMBER, and RED only when nearly certain of both danger and haste.
+alone it says CHECK; more only when nearly certain and something else in the text agrees. It also says when words
+read without their marks are plainly harmless.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bot.messages import Category, Finding
+from bot.nlu.normalise import Words as Lexicon
 from bot.safety.words import Words
 
 BITS = 15
@@ -46,27 +48,40 @@ class Opinion:
 @dataclass(frozen=True, slots=True)
 class Classifier:
     """`weights[f, 0]` speaks for danger, `weights[f, 1]` for its being now, `weights[f, 2 + k]` for category k; `bias`
-    likewise. `check`/`amber`: the chances from which a text is CHECK or AMBER; `red`: from which danger is now."""
+    likewise. `check`/`amber`: the chances from which a text is CHECK or AMBER; `red`: from which danger is now. `words`:
+    hash of the lexicon it was trained with."""
 
     weights: npt.NDArray[np.float32]
     bias: npt.NDArray[np.float32]
     check: float
     amber: float
     red: float
+    words: str = ""
 
     def read(self, said: Words) -> Opinion:
         """The most alarming window of a text. A text without words has no chance of danger."""
         best = Opinion(0.0, "")
         for start in range(0, max(1, len(said.tokens) - STEP), STEP):
-            end = min(len(said.tokens), start + WINDOW)
-            found = features(said.tokens[start:end], said.bare[start:end])
-            if not len(found) or end - start < 2:
-                continue
-            scores = self.weights[found].sum(axis=0) / np.sqrt(len(found)) + self.bias
-            chance, imminent = (1 / (1 + np.exp(-np.clip(scores[:2], -30, 30)))).tolist()
-            if chance > best.chance:
-                best = Opinion(chance, CATEGORIES[int(scores[2:].argmax())], imminent, start, end)
+            opinion = self.window(said, start, start + WINDOW)
+            if opinion.chance > best.chance:
+                best = opinion
         return best
+
+    def window(self, said: Words, start: int, end: int) -> Opinion:
+        """The opinion of the words from `start` up to `end`; of fewer than two, none."""
+        start, end = max(0, start), min(len(said.tokens), end)
+        found = features(said.tokens[start:end], said.bare[start:end])
+        if end - start < 2:
+            return Opinion(0.0, "", start=start, end=end)
+        scores = self.weights[found].sum(axis=0) / np.sqrt(len(found)) + self.bias
+        chance, imminent = (1 / (1 + np.exp(-np.clip(scores[:2], -30, 30)))).tolist()
+        return Opinion(chance, CATEGORIES[int(scores[2:].argmax())], imminent, start, end)
+
+
+def spelling(lexicon: Lexicon) -> str:
+    """Hash of how a lexicon spells messages: a classifier learnt with another one is outdated."""
+    spelled = [sorted(lexicon.single.items()), sorted((k, sorted(v)) for k, v in lexicon.phrases.items())]
+    return hashlib.sha256(json.dumps(spelled, ensure_ascii=False).encode()).hexdigest()
 
 
 def features(tokens: tuple[str, ...], bare: tuple[str, ...]) -> npt.NDArray[np.int64]:
@@ -99,7 +114,8 @@ def load(path: Path) -> tuple[Classifier | None, list[Finding]]:
     if table.size != (SIZE + 1) * (2 + len(CATEGORIES)):
         return None, [_fault(path, "bộ phân loại sai cỡ", "the classifier has the wrong size")]
     table = table.reshape(SIZE + 1, 2 + len(CATEGORIES))
-    return Classifier(table[:-1], table[-1], float(label["check"]), float(label["amber"]), float(label["red"])), []
+    limits = (float(label["check"]), float(label["amber"]), float(label["red"]))
+    return Classifier(table[:-1], table[-1], *limits, str(label.get("words", ""))), []
 
 
 def _fault(path: Path, vi: str, en: str) -> Finding:

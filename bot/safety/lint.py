@@ -37,6 +37,7 @@ def check(folder: Path, clock: Callable[[], float], *, today: datetime.date) -> 
         *masked(screen),
         *slow(screen, clock),
         *unsigned(signs),
+        *outdated(screen),
         *crisis.stale(texts, today),
     ]
 
@@ -123,6 +124,14 @@ def floods(signs: Signs) -> tuple[str, ...]:
         "không " * 20_000,
         "\u202eem\u200b" * 20_000,
     )
+
+
+def outdated(screen: Screen) -> list[Finding]:
+    """A classifier that learnt other spellings than `words.yml` now has: it still serves, a little less well."""
+    if screen.classifier.words == classify.spelling(screen.lexicon):
+        return []
+    vi, en = "words.yml đã đổi từ khi bộ phân loại được học", "words.yml changed since the classifier was trained"
+    return [Finding("warning", "danger.bin", 1, "outdated", vi, f"{en}: run `osso safety train`")]
 
 
 def unsigned(signs: Signs) -> list[Finding]:

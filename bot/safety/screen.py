@@ -28,6 +28,9 @@ HEAD = 2_500  # characters read from each end of a flood
 SPANS = 800  # places kept per slot: a flood of one word must not cost more than a long letter
 CUE = 6  # words around an unmarked homograph in which its second cue must stand
 LETTER = 80  # words; in a longer letter some window always sounds sad, so the classifier alone says CHECK
+BESIDE = 5  # words around a pattern of unmarked words that the classifier reads with it
+PLAIN, LIKELY = 0.003, 0.05  # below the first it finds such words plainly harmless, below the second rather harmless
+URGENT = ("now", "recent", "weapon", "poison", "blade", "height", "hideplace", "outside", "bleed", "faint", "whisper")
 CALM = ("media", "study", "paperdeath")  # slots that tell of a film, a lesson, papers after a death
 ESCALATE = 30 * 60 * 1000  # ms: two AMBER within this time are RED
 
@@ -100,7 +103,7 @@ class Screen:
             text, middle = text[:HEAD] + "\n" + text[-HEAD:], text[HEAD:-HEAD][:1_000_000].lower()
         said = words(text, self.lexicon)
         found, hidden = self._found(said)
-        hits = _denied(list(self._hits(said, found, until)))
+        hits = _denied([self._weighed(hit, said) for hit in self._hits(said, found, until)])
         danger = _verdict(hits, said)
         if danger.level in ("NONE", "CHECK") and self.clock() < until:
             danger = self._second(danger, hits, said, found, hidden)
@@ -108,13 +111,26 @@ class Screen:
             return Danger("CHECK", why=("long text with an alarming word",))
         return danger
 
+    def calm(self, text: str) -> bool:
+        """Whether no pattern at all speaks in a text: for choosing harmless examples to train on."""
+        return all(hit.level == "NONE" for hit in self.hits(words(text, self.lexicon)))
+
     def hits(self, said: Words) -> Iterator[Hit]:
         """Every pattern found, after masks and modifiers: for lints and for explaining."""
         return self._hits(said, self._found(said)[0], float("inf"))
 
+    def _weighed(self, hit: Hit, said: Words) -> Hit:
+        """A pattern of words written without marks may be other words altogether; the classifier says how likely."""
+        if hit.level == "NONE" or not any(said.loose[hit.start : hit.end]):
+            return hit
+        chance = self.classifier.window(said, hit.start - BESIDE, hit.end + BESIDE).chance
+        if chance >= LIKELY:
+            return hit
+        return replace(hit, level="NONE" if chance < PLAIN else _lower(hit.level, "CHECK"), why=(*hit.why, "unmarked"))
+
     def _second(self, danger: Danger, hits: Sequence[Hit], said: Words, found: Found, hidden: bytearray) -> Danger:
-        """The classifier's opinion, for what no pattern says. Words in a film or a textbook, and what she denies or
-        says in jest, must be far more alarming; RED needs both of its judgements to be nearly certain."""
+        """The classifier's opinion, for what no pattern says: CHECK. Words in a film or a textbook, and what she denies
+        or says in jest, must be far more alarming. AMBER needs near certainty, and RED a sign of haste besides."""
         said = _without(said, hidden)
         opinion = self.classifier.read(said)
         calm = any(hidden) or any(slot in found for slot in CALM) or any(hit.why for hit in hits)
@@ -122,7 +138,8 @@ class Screen:
             return danger
         level: Level = "CHECK"
         if opinion.chance >= self.classifier.amber and not calm and len(said.tokens) <= LETTER:
-            level = "RED" if opinion.imminent >= self.classifier.red else "AMBER"
+            haste = opinion.imminent >= self.classifier.red and any(slot in found for slot in URGENT)
+            level = "RED" if haste else "AMBER"
         if LEVELS.index(level) <= LEVELS.index(danger.level):
             return danger
         category = danger.category or opinion.category

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +23,8 @@ from bot.safety.score import Row
 from bot.safety.words import words
 from bot.yamlfile import read
 
-CHECK, AMBER, RED = 0.5, 0.93, 0.8  # chances from which a text is CHECK, AMBER, or RED; chosen on the `rules` part
-STRENGTH, CARE = 30.0, 2.0  # inverse regularisation; how much more a missed danger weighs than a false alarm
+CHECK, AMBER, RED = 0.4, 0.97, 0.8  # chances from which a text is CHECK, AMBER, or RED; chosen on the `rules` part
+STRENGTH, CARE = 30.0, 6.0  # inverse regularisation; how much more a missed danger weighs than a false alarm
 Example = tuple[str, Category, bool | None]  # text, kind or "", whether the danger is now (None: not said)
 # articles whose questions are themselves told in danger, by kind; and those that speak of it without being it
 DANGEROUS: dict[str, Category] = {
@@ -33,13 +33,14 @@ DANGEROUS: dict[str, Category] = {
     "emg-nghi-bi-mua-ban": "trafficking",
     "chi-nghi-con-bi-xam-hai": "child_abuse",
 }
-DOUBTFUL = ("emg", "leg-bao-luc", "leg-nan-nhan", "leg-tu-tro", "leg-cam-tiep", "leg-moi-gioi", "chi-con-bi-bat",
-            "chi-chong-giu", "chi-dua-con", "voc-viec-nhe", "psy", "leg-ho-tro-khan")  # fmt: skip
+DOUBTFUL = ("emg", "leg-bao-luc", "leg-nan-nhan", "leg-tu-tro", "leg-cam-tiep", "voc-viec-nhe", "psy-am-anh")
 
 
-def examples(labelled: Sequence[Row], knowledge: Path) -> list[Example]:
-    """From labelled messages and from the questions of the articles, each with and without
-    marks."""
+def examples(labelled: Sequence[Row], knowledge: Path, calm: Callable[[str], bool]) -> list[Example]:
+    """From labelled messages, the questions of the articles and what is out of scope, each with and without marks.
+
+    A question counts as harmless when `calm`, the patterns alone, hears nothing in it.
+    """
     pairs: list[Example] = [(row.text, row.category, row.level == "RED") for row in labelled]
     for file in sorted(knowledge.glob("*/*.yml")):
         kind = DANGEROUS.get(file.stem, "")
@@ -47,9 +48,22 @@ def examples(labelled: Sequence[Row], knowledge: Path) -> list[Example]:
             continue
         document, _ = read(file)
         data: Any = document.data if document else {}
-        questions = data.get("questions") if isinstance(data, dict) else None
-        pairs += [(str(question), kind, None) for question in questions or ()]
+        asked = [str(q) for q in (data.get("questions") if isinstance(data, dict) else None) or ()]
+        pairs += [(question, kind, None) for question in asked if kind or calm(question)]
+    pairs += [(text, "", None) for text in _idle(knowledge) if calm(text)]
     return [twin for text, kind, now in pairs for twin in ((text, kind, now), (_bare(text), kind, now))]
+
+
+def _idle(knowledge: Path) -> Iterator[str]:
+    """What people write that is no question: out of scope, and the words of speech acts."""
+    outside = knowledge / "out_of_scope.tsv"
+    if outside.is_file():
+        for line in outside.read_text(encoding="utf-8").splitlines():
+            yield line.rpartition("\t")[2]
+    document, _ = read(knowledge / "acts.yml") if (knowledge / "acts.yml").is_file() else (None, [])
+    data: Any = document.data if document else {}
+    for act in data.get("acts", {}).values():
+        yield from (str(text) for key in ("whole", "inside") for text in act.get(key) or ())
 
 
 def train(pairs: Sequence[Example], lexicon: Lexicon) -> npt.NDArray[np.float16]:
@@ -80,11 +94,12 @@ def train(pairs: Sequence[Example], lexicon: Lexicon) -> npt.NDArray[np.float16]
     return table
 
 
-def freeze(table: npt.NDArray[np.float16], path: Path, *, count: int) -> None:
-    """Writes the weights, and beside them their hash and thresholds."""
+def freeze(table: npt.NDArray[np.float16], path: Path, *, count: int, spelled: str) -> None:
+    """Writes the weights, and beside them their hash, thresholds and the hash of the words they were learnt with."""
     raw = table.astype("<f2").tobytes()
     path.write_bytes(raw)
-    label = {"sha256": hashlib.sha256(raw).hexdigest(), "check": CHECK, "amber": AMBER, "red": RED, "examples": count}
+    label = {"sha256": hashlib.sha256(raw).hexdigest(), "check": CHECK, "amber": AMBER, "red": RED, "examples": count,
+             "words": spelled}
     path.with_suffix(".json").write_text(json.dumps(label, indent=1) + "\n", encoding="utf-8")
 
 
