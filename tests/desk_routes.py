@@ -56,4 +56,5 @@ ROUTES: dict[str, Route] = {
 }
 # Which example of the stage stands for a variable part of an address.
 EXAMPLES = {"filename": "desk.css", "token": "no-such-token"}
+ELSEWHERE = ("knowledge",)  # rooms whose own tests ask every route as every role: test_content_pages
 LAST = ("accounts.sign_out",)  # ends what the others need

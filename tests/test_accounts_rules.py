@@ -18,7 +18,7 @@ from bot.store.database import Database
 from handoff.accounts import ROLES, Role, break_glass, guard, queries, scoped
 from handoff.headers import CSP, HEADERS
 from tests.conftest import SECRET
-from tests.desk_routes import ANYBODY, EXAMPLES, LAST, MEMBERS, ROUTES, Route
+from tests.desk_routes import ANYBODY, ELSEWHERE, EXAMPLES, LAST, MEMBERS, ROUTES, Route
 from tests.desk_stage import START, Browser, DeskStage, desk_on, settings_for
 
 HERE, THERE, EVERYWHERE = "osso-hanoi", "osso-cantho", "*"
@@ -92,7 +92,8 @@ def let_in(route: Route, role: Role, office: str) -> bool:
 
 
 def test_every_route_is_in_the_matrix_and_the_matrix_names_no_other(stage: DeskStage) -> None:
-    endpoints = {rule.endpoint for rule in stage.app.url_map.iter_rules()}
+    rules = stage.app.url_map.iter_rules()
+    endpoints = {rule.endpoint for rule in rules if rule.endpoint.split(".")[0] not in ELSEWHERE}
     assert len(endpoints) > 20
     assert endpoints == set(ROUTES)
 
