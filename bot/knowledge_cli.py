@@ -61,7 +61,7 @@ def learner(root: Path, *, cache: Path | None = None) -> trial.Train:
         return Matcher.train(
             {article.id: article.questions for article in held},
             {article.id: article.title for article in held},
-            {article.id: " ".join(article.answer) for article in held},
+            {article.id: article.said for article in held},
             lexicon,
             outside,
             cache=cache,

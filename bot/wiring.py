@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bot import flows, texts
@@ -97,35 +97,47 @@ def open_library(
     cache = settings.data_dir / "cache"
     cache.mkdir(parents=True, exist_ok=True)
 
+    root = settings.knowledge_dir
+    held: Matcher | None = None
+
+    def mind(knowledge: Knowledge, book: Book) -> Mind:
+        inside = Inside(house(knowledge))
+        runner: Runner = inside
+        if settings.action_endpoint:
+            runner = Remote(settings.action_endpoint, inside, inside.names, settings.action_token)
+        return Mind(replace(book, knowledge=knowledge), runner, inside)
+
     def train(knowledge: Knowledge, _today: datetime.date) -> Mind:
-        root = settings.knowledge_dir
+        nonlocal held
         lexicon = words.load(root / "words.yml")
-        matcher = Matcher.train(
+        held = Matcher.train(
             {article.id: article.questions for article in knowledge.articles.values()},
             {article.id: article.title for article in knowledge.articles.values()},
-            {article.id: " ".join(article.answer) for article in knowledge.articles.values()},
+            {article.id: article.said for article in knowledge.articles.values()},
             lexicon,
             load_out_of_scope(root / "out_of_scope.tsv"),
             cache=cache,
             acts=acts.load(root / "acts.yml", lexicon),
             places=load_places(root / "provinces.yml"),
+            before=held,
         )
-        inside = Inside(house(knowledge))
-        runner: Runner = inside
-        if settings.action_endpoint:
-            runner = Remote(settings.action_endpoint, inside, inside.names, settings.action_token)
+        actions = Inside(house(knowledge)).names
+        ids = tuple(knowledge.articles)
         book = Book(
             knowledge=knowledge,
-            reader=matcher.read,
+            reader=held.read,
             screen=Screen.load(root),
-            flows=flows.load(
-                HERE / "flows", actions=inside.names, articles=tuple(knowledge.articles), required=REQUIRED
-            ),
+            flows=flows.load(HERE / "flows", actions=actions, articles=ids, required=REQUIRED),
             texts=catalogues,
         )
-        return Mind(book, runner, inside)
+        return mind(knowledge, book)
 
-    return Library(settings.knowledge_dir, train, now=lambda: datetime.datetime.now(ZONE), approved=approved)
+    def meanwhile(knowledge: Knowledge, before: Mind) -> Mind:
+        """New answers beside the old understanding: an article it does not know waits, one that is gone is not said."""
+        reader = held.among(knowledge.articles).read if held else before.book.reader
+        return mind(knowledge, replace(before.book, reader=reader))
+
+    return Library(root, train, now=lambda: datetime.datetime.now(ZONE), approved=approved, meanwhile=meanwhile)
 
 
 def open_channels(settings: Settings) -> tuple[Messenger, Zalo]:

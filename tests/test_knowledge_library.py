@@ -173,3 +173,33 @@ def test_only_changed_files_are_read_again(root: Path, clock: Clock) -> None:
     rewrite(root, changed("  - Gom giấy", "  - Gom đủ giấy"))
     assert renewed(library)
     assert library.knowledge.articles["gen-hai"] is same
+
+
+def test_an_edit_is_served_before_anything_is_learned(root: Path, clock: Clock) -> None:
+    gate = threading.Event()
+    told: list[str] = []
+
+    def train(knowledge: Knowledge, _today: date) -> str:
+        if told:
+            assert gate.wait(10)
+        told.append("trained")
+        return f"learned {len(told)}"
+
+    def meanwhile(_knowledge: Knowledge, before: str) -> str:
+        swapped.set()
+        return f"{before}, for now"
+
+    swapped = threading.Event()
+    library = Library(root, train, now=clock, meanwhile=meanwhile)
+    before = library.current
+    rewrite(root, changed("  - Gom giấy", "  - Gom đủ giấy"))
+    assert library.poll()
+    assert swapped.wait(10)
+    while library.current is before:  # the very next step of the other thread
+        threading.Event().wait(0.001)
+    assert told == ["trained"], "nothing was learned yet"
+    assert library.matcher == "learned 1, for now"
+    assert library.knowledge.articles["leg-mot"].steps[0] == "Gom đủ giấy"
+    gate.set()
+    library.settle()
+    assert library.matcher == "learned 2"

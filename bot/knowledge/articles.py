@@ -109,6 +109,13 @@ class Article:
     def status(self) -> Status:
         return self.review.status
 
+    @property
+    def said(self) -> str:
+        """All that she can be told, as one text."""
+        cases = [line for case in (self.variants.cases if self.variants else ()) for line in case.answer]
+        parts = (*self.answer, *cases, *self.documents, *self.steps, self.where, self.cost, self.time)
+        return "\n".join(part for part in parts if part)
+
     def valid(self, today: date) -> bool:
         """Whether it may be used on this day; `valid_until` is the last such day."""
         return today <= self.valid_until

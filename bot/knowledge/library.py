@@ -36,6 +36,7 @@ class Library(Generic[M]):
 
     Raises `ContentError` when there is no good one to begin with. `now` gives local time; a new day counts as a change,
     since articles expire at midnight; so does a new approval, which `approved` gives as (article id, hash).
+    Training takes seconds: with `meanwhile`, new knowledge is in use at once beside what that makes of the old matcher.
     """
 
     def __init__(
@@ -45,16 +46,19 @@ class Library(Generic[M]):
         *,
         now: Callable[[], datetime],
         approved: Callable[[], Approved] = lambda: None,
+        meanwhile: Callable[[Knowledge, M], M] | None = None,
     ) -> None:
         self._root = root
         self._train = train
         self._now = now
         self._approved = approved
+        self._meanwhile = meanwhile
         self._parsed: dict[Path, tuple[tuple[int, int], Parsed]] = {}
         self._loading: Thread | None = None
         self.faults: tuple[Finding, ...] = ()
         self._seen = self._signature()
-        self.current: Held[M] = self._made()
+        knowledge, at = self._known()
+        self.current: Held[M] = Held(knowledge, train(knowledge, at.date()), at)
 
     @property
     def knowledge(self) -> Knowledge:
@@ -87,7 +91,10 @@ class Library(Generic[M]):
 
     def _renew(self) -> None:
         try:
-            held = self._made()
+            knowledge, at = self._known()
+            if self._meanwhile:
+                self.current = Held(knowledge, self._meanwhile(knowledge, self.matcher), at)
+            held = Held(knowledge, self._train(knowledge, at.date()), at)
         except ContentError as error:
             self.faults = error.findings
         except Exception as error:  # whatever training dislikes, the bot goes on with what it has, and says so
@@ -98,13 +105,12 @@ class Library(Generic[M]):
             self.current = held
             self.faults = ()
 
-    def _made(self) -> Held[M]:
+    def _known(self) -> tuple[Knowledge, datetime]:
         now = self._now()
         shelf = read(self._root, parsed=self._remembered)
         if shelf.grave:
             raise ContentError(shelf.grave)
-        knowledge = replace(shelf.knowledge, approved=self._approved())
-        return Held(knowledge, self._train(knowledge, now.date()), now)
+        return replace(shelf.knowledge, approved=self._approved()), now
 
     def _remembered(self, path: Path, root: Path, topic: str) -> Parsed:
         """An article file, parsed again only when it changed."""
