@@ -151,8 +151,11 @@ def receive(parts: Parts, channel: Channel, wake: Wake) -> Response:
         raise
     parts.meter.accepted(name, accepted.counts)
     parts.pulse.heard(name, accounts)
-    for conversation_id, rank in accepted.wake:
-        wake(conversation_id, rank)
+    try:
+        for conversation_id, rank in accepted.wake:
+            wake(conversation_id, rank)
+    except Exception as error:  # it is committed: the sweeper finds it, and the platform must hear that we have it
+        log.get().error("nobody woken", channel=name, error=error)
     if any(isinstance(event, Message) for event in events):
         log.get().info("accepted", channel=name, count=len(events))
     return Response("", 200)
