@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -25,13 +24,11 @@ from bot.safety.words import Words
 
 BITS = 15
 SIZE = 1 << BITS
+LETTERS = (3, 4, 5)  # lengths of the runs of letters that are features
 CATEGORIES: tuple[Category, ...] = (
     "suicide", "ipv", "trafficking", "child_abuse", "sexual_violence", "threat", "runaway", "medical",
 )  # fmt: skip
-WINDOW, STEP = (
-    40,
-    20,
-)  # words: a long letter is read in overlapping windows, so that one line in the middle still counts
+WINDOW, STEP = 40, 20  # words: a long letter is read in overlapping windows, so that one line in the middle still counts
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +40,32 @@ class Opinion:
     imminent: float = 0.0
     start: int = 0
     end: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Weighed:
+    """A text with its weights summed up to each word, so that every window of it is read at once: `sums[i]` of the
+    features (`counts[i]` of them) that begin before word i."""
+
+    sums: npt.NDArray[np.float32]
+    counts: npt.NDArray[np.int64]
+    bias: npt.NDArray[np.float32]
+
+    def best(self) -> Opinion:
+        """The most alarming window."""
+        size = len(self.counts) - 1
+        windows = (self.window(start, start + WINDOW) for start in range(0, max(1, size - STEP), STEP))
+        return max(windows, key=lambda opinion: opinion.chance)
+
+    def window(self, start: int, end: int) -> Opinion:
+        """The opinion of the words from `start` up to `end`; of fewer than two words, none."""
+        start, end = max(0, start), min(len(self.counts) - 1, end)
+        if end - start < 2:
+            return Opinion(0.0, "", start=start, end=end)
+        count = max(1, self.counts[end] - self.counts[start])
+        scores = (self.sums[end] - self.sums[start]) / np.sqrt(count) + self.bias
+        chance, imminent = (1 / (1 + np.exp(-np.clip(scores[:2], -30, 30)))).tolist()
+        return Opinion(chance, CATEGORIES[int(scores[2:].argmax())], imminent, start, end)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,24 +81,23 @@ class Classifier:
     red: float
     words: str = ""
 
-    def read(self, said: Words) -> Opinion:
-        """The most alarming window of a text. A text without words has no chance of danger."""
-        best = Opinion(0.0, "")
-        for start in range(0, max(1, len(said.tokens) - STEP), STEP):
-            opinion = self.window(said, start, start + WINDOW)
-            if opinion.chance > best.chance:
-                best = opinion
-        return best
+    def weigh(self, said: Words) -> Weighed:
+        """Reads a text once."""
+        size = len(said.tokens)
+        found, owner = features(said.tokens, said.bare)
+        each = self.weights[found]
+        sums = np.zeros((size + 1, each.shape[1]), dtype=np.float32)
+        for column in range(each.shape[1]):
+            np.cumsum(np.bincount(owner, each[:, column], size), out=sums[1:, column])
+        counts = np.concatenate(([0], np.cumsum(np.bincount(owner, minlength=size))))
+        return Weighed(sums, counts, self.bias)
 
-    def window(self, said: Words, start: int, end: int) -> Opinion:
-        """The opinion of the words from `start` up to `end`; of fewer than two, none."""
-        start, end = max(0, start), min(len(said.tokens), end)
-        found = features(said.tokens[start:end], said.bare[start:end])
-        if end - start < 2:
-            return Opinion(0.0, "", start=start, end=end)
-        scores = self.weights[found].sum(axis=0) / np.sqrt(len(found)) + self.bias
-        chance, imminent = (1 / (1 + np.exp(-np.clip(scores[:2], -30, 30)))).tolist()
-        return Opinion(chance, CATEGORIES[int(scores[2:].argmax())], imminent, start, end)
+
+def silent() -> Classifier:
+    """A classifier that has learnt nothing and sways nothing."""
+    columns = 2 + len(CATEGORIES)
+    nothing = np.zeros((SIZE, columns), dtype=np.float32)
+    return Classifier(nothing, nothing[0], 2.0, 2.0, 2.0)
 
 
 def spelling(lexicon: Lexicon) -> str:
@@ -84,19 +106,33 @@ def spelling(lexicon: Lexicon) -> str:
     return hashlib.sha256(json.dumps(spelled, ensure_ascii=False).encode()).hexdigest()
 
 
-def features(tokens: tuple[str, ...], bare: tuple[str, ...]) -> npt.NDArray[np.int64]:
-    """Hashed features of a window, each once: words and pairs with and without marks, runs of 3 to 5 bare letters."""
-    return np.fromiter({crc32(f.encode()) & (SIZE - 1) for f in _named(tokens, bare)}, dtype=np.int64)
-
-
-def _named(tokens: tuple[str, ...], bare: tuple[str, ...]) -> Iterator[str]:
+def features(tokens: tuple[str, ...], bare: tuple[str, ...]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Hashed features of a text and the word each begins in: words and pairs with and without marks, bare words next
+    but one, runs of 3 to 5 bare letters."""
+    named: list[int] = []
+    owner: list[int] = []
     for kind, row in (("m", tokens), ("p", bare)):
-        yield from (f"{kind}{word}" for word in row)
-        yield from (f"{kind}{a} {b}" for a, b in pairwise(row))
-    yield from (f"s{a} _ {c}" for a, c in zip(bare, bare[2:], strict=False))
+        named += [_hash(f"{kind}{word}") for word in row]
+        named += [_hash(f"{kind}{a} {b}") for a, b in pairwise(row)]
+        owner += [*range(len(row)), *range(len(row) - 1)]
+    named += [_hash(f"s{a} _ {c}") for a, c in zip(bare, bare[2:], strict=False)]
+    owner += range(len(bare) - 2)
     text = f" {' '.join(bare)} "
-    for size in (3, 4, 5):
-        yield from (text[i : i + size] for i in range(len(text) - size + 1))
+    codes = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype="<u4").astype(np.uint32)
+    begins = np.cumsum([1, *(len(word) + 1 for word in bare)])[:-1]
+    words = np.maximum(0, np.searchsorted(begins, np.arange(len(codes)), side="right") - 1)
+    hashes, owners = [np.array(named, dtype=np.int64)], [np.array(owner, dtype=np.int64)]
+    for length in LETTERS if len(bare) else ():
+        runs = np.full(max(0, len(codes) - length + 1), 2166136261 + length, dtype=np.uint32)
+        for at in range(length):
+            runs = (runs ^ codes[at : at + len(runs)]) * np.uint32(16777619)
+        hashes.append(((runs ^ (runs >> np.uint32(15))) & np.uint32(SIZE - 1)).astype(np.int64))
+        owners.append(words[: len(runs)])
+    return np.concatenate(hashes), np.concatenate(owners)
+
+
+def _hash(name: str) -> int:
+    return crc32(name.encode("utf-8", "surrogatepass")) & (SIZE - 1)
 
 
 def load(path: Path) -> tuple[Classifier | None, list[Finding]]:

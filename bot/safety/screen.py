@@ -15,7 +15,8 @@ from bot.errors import ContentError
 from bot.messages import LEVELS, Category, Danger, Level, Reply
 from bot.nlu.normalise import Words as Lexicon
 from bot.nlu.words import read
-from bot.safety.classify import Classifier
+from bot.safety import classify
+from bot.safety.classify import Classifier, Weighed
 from bot.safety.classify import load as weights
 from bot.safety.crisis import Crisis
 from bot.safety.crisis import load as crisis_texts
@@ -29,7 +30,9 @@ SPANS = 800  # places kept per slot: a flood of one word must not cost more than
 CUE = 6  # words around an unmarked homograph in which its second cue must stand
 LETTER = 80  # words; in a longer letter some window always sounds sad, so the classifier alone says CHECK
 BESIDE = 5  # words around a pattern of unmarked words that the classifier reads with it
+ALARMING = 0.6  # the chance from which the classifier stands in for the second cue of unmarked words
 PLAIN, LIKELY = 0.003, 0.05  # below the first it finds such words plainly harmless, below the second rather harmless
+VOTE = 12.0  # what the classifier's word for the kind of danger weighs beside the patterns' own
 URGENT = ("now", "recent", "weapon", "poison", "blade", "height", "hideplace", "outside", "bleed", "faint", "whisper")
 CALM = ("media", "study", "paperdeath")  # slots that tell of a film, a lesson, papers after a death
 ESCALATE = 30 * 60 * 1000  # ms: two AMBER within this time are RED
@@ -102,9 +105,11 @@ class Screen:
         if len(text) > 2 * HEAD:
             text, middle = text[:HEAD] + "\n" + text[-HEAD:], text[HEAD:-HEAD][:1_000_000].lower()
         said = words(text, self.lexicon)
-        found, hidden = self._found(said)
-        hits = _denied([self._weighed(hit, said) for hit in self._hits(said, found, until)])
-        danger = _verdict(hits, said)
+        weighed = self.classifier.weigh(said)
+        found, hidden = self._found(said, weighed)
+        hits = _denied([_likely(hit, said, weighed) for hit in self._hits(said, found, until)])
+        kinds = {hit.sign.category for hit in hits if hit.level != "NONE"}
+        danger = _verdict(hits, said, weighed.best().category if len(kinds) > 1 else "")
         if danger.level in ("NONE", "CHECK") and self.clock() < until:
             danger = self._second(danger, hits, said, found, hidden)
         if middle and danger.level == "NONE" and any(alarm in middle for alarm in self.signs.alarms):
@@ -113,26 +118,18 @@ class Screen:
 
     def calm(self, text: str) -> bool:
         """Whether no pattern at all speaks in a text: for choosing harmless examples to train on."""
-        return all(hit.level == "NONE" for hit in self.hits(words(text, self.lexicon)))
+        plain = replace(self, classifier=classify.silent())
+        return all(hit.level == "NONE" for hit in plain.hits(words(text, self.lexicon)))
 
     def hits(self, said: Words) -> Iterator[Hit]:
         """Every pattern found, after masks and modifiers: for lints and for explaining."""
-        return self._hits(said, self._found(said)[0], float("inf"))
-
-    def _weighed(self, hit: Hit, said: Words) -> Hit:
-        """A pattern of words written without marks may be other words altogether; the classifier says how likely."""
-        if hit.level == "NONE" or not any(said.loose[hit.start : hit.end]):
-            return hit
-        chance = self.classifier.window(said, hit.start - BESIDE, hit.end + BESIDE).chance
-        if chance >= LIKELY:
-            return hit
-        return replace(hit, level="NONE" if chance < PLAIN else _lower(hit.level, "CHECK"), why=(*hit.why, "unmarked"))
+        return self._hits(said, self._found(said, self.classifier.weigh(said))[0], float("inf"))
 
     def _second(self, danger: Danger, hits: Sequence[Hit], said: Words, found: Found, hidden: bytearray) -> Danger:
         """The classifier's opinion, for what no pattern says: CHECK. Words in a film or a textbook, and what she denies
         or says in jest, must be far more alarming. AMBER needs near certainty, and RED a sign of haste besides."""
         said = _without(said, hidden)
-        opinion = self.classifier.read(said)
+        opinion = self.classifier.weigh(said).best()
         calm = any(hidden) or any(slot in found for slot in CALM) or any(hit.why for hit in hits)
         if opinion.chance < (self.classifier.amber if calm else self.classifier.check):
             return danger
@@ -159,9 +156,10 @@ class Screen:
                         continue
                     yield self._modified(Hit(sign, pattern, start, end, parts, sign.level), found, said)
 
-    def _found(self, said: Words) -> tuple[Found, bytearray]:
-        """Where each slot is filled, without what harmless collocations hide; and which words those hide."""
-        groups = self._scan(said)
+    def _found(self, said: Words, weighed: Weighed) -> tuple[Found, bytearray]:
+        """Where each slot is filled, without what harmless collocations hide; and which words those hide. Words without
+        marks hide nothing where the classifier is alarmed: they may be other words."""
+        groups = self._scan(said, weighed)
         edges: Groups = {
             ("^",): [(i, i) for i, stop in enumerate(said.stop) if stop],
             ("$",): [(i + 1, i + 1) for i, stop in enumerate((*said.stop[1:], True)) if stop],
@@ -171,15 +169,17 @@ class Screen:
         for mask in self.signs.masks:
             if mask.needs <= found.keys():
                 for start, end, _ in _matches(mask, found, WINDOW):
-                    if not any(said.stop[start + 1 : end]):
+                    doubt = any(said.loose[start:end]) and _alarming(weighed, start, end)
+                    if not doubt and not any(said.stop[start + 1 : end]):
                         hidden[start:end] = b"\1" * (end - start)
         if not any(hidden):
             return found, hidden
         seen = {slots: [(s, e) for s, e in spans if not any(hidden[s:e])] for slots, spans in groups.items()}
         return _merged({slots: spans for slots, spans in seen.items() if spans} | edges), hidden
 
-    def _scan(self, said: Words) -> Groups:
-        """Which phrases stand where, one pass over the text; an unmarked homograph needs its cue."""
+    def _scan(self, said: Words, weighed: Weighed) -> Groups:
+        """Which phrases stand where, one pass over the text; an unmarked homograph needs its cue, or an alarmed
+        classifier."""
         groups: Groups = {}
         doubtful: list[tuple[tuple[str, ...], tuple[str, ...], Span]] = []
         size = len(said.tokens)
@@ -198,7 +198,7 @@ class Screen:
         if doubtful:
             sure = _merged(groups)
             for slots, cues, (start, end) in doubtful:
-                if _near(sure, cues, start, end, CUE):
+                if cues and (_near(sure, cues, start, end, CUE) or _alarming(weighed, start, end)):
                     groups.setdefault(slots, []).append((start, end))
         return groups
 
@@ -282,6 +282,20 @@ def _chain(chain: Chain, found: Found) -> list[tuple[int, int, tuple[Span, ...]]
     return [(start, end, parts) for end, (start, parts) in states.items()]
 
 
+def _alarming(weighed: Weighed, start: int, end: int) -> bool:
+    return weighed.window(start - BESIDE, end + BESIDE).chance >= ALARMING
+
+
+def _likely(hit: Hit, said: Words, weighed: Weighed) -> Hit:
+    """A pattern of words written without marks may be other words altogether; the classifier says how likely."""
+    if hit.level == "NONE" or not any(said.loose[hit.start : hit.end]):
+        return hit
+    chance = weighed.window(hit.start - BESIDE, hit.end + BESIDE).chance
+    if chance >= LIKELY:
+        return hit
+    return replace(hit, level="NONE" if chance < PLAIN else _lower(hit.level, "CHECK"), why=(*hit.why, "unmarked"))
+
+
 def _without(said: Words, hidden: bytearray) -> Words:
     """The text without its hidden words."""
     if not any(hidden):
@@ -353,7 +367,7 @@ def _lower(level: Level, to: Level) -> Level:
     return min(level, to, key=LEVELS.index)
 
 
-def _verdict(hits: Sequence[Hit], said: Words) -> Danger:
+def _verdict(hits: Sequence[Hit], said: Words, kind: Category) -> Danger:
     top = max((LEVELS.index(h.level) for h in hits), default=0)
     if top == 0:
         return Danger(why=tuple(dict.fromkeys(w for h in hits for w in h.why)))
@@ -362,6 +376,8 @@ def _verdict(hits: Sequence[Hit], said: Words) -> Danger:
         rank = LEVELS.index(hit.level)
         gain = rank + (10 if rank == top else 0)
         weight[hit.sign.category] = weight.get(hit.sign.category, 0) + gain
+    if kind in weight:
+        weight[kind] += VOTE
     category = max(weight, key=lambda c: weight[c])
     best = max((h for h in hits if h.sign.category == category), key=lambda h: (LEVELS.index(h.level), h.start - h.end))
     why = (best.sign.id, *best.why)

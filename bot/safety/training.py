@@ -72,7 +72,7 @@ def train(pairs: Sequence[Example], lexicon: Lexicon) -> npt.NDArray[np.float16]
     from sklearn.linear_model import LogisticRegression  # noqa: PLC0415
 
     rows = [words(text, lexicon) for text, *_ in pairs]
-    found = [features(row.tokens[:120], row.bare[:120]) for row in rows]
+    found = [features(row.tokens[:120], row.bare[:120])[0] for row in rows]
     values = np.concatenate([np.full(len(f), 1 / np.sqrt(max(1, len(f)))) for f in found])
     bounds = np.cumsum([0, *map(len, found)])
     matrix = csr_matrix((values, np.concatenate(found), bounds), shape=(len(found), SIZE))
