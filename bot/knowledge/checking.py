@@ -72,7 +72,7 @@ def check_article(raw: bytes, file: str, *, shelf: Shelf, rules: Style, today: d
         dead.append(Finding("error", file, document.line("short"), "same-short", vi, en))
     known = numbers((*knowledge.referrals.values(), *knowledge.offices.values()))
     found = [*findings, *dead, *_article(Bench(article, document, rules, known, today))]
-    found += [one for one in _alike(changed) if one.file == file]  # it stands last, so likeness is told on its lines
+    found += [one for one in _alike(changed, about=article.id) if one.file == file]  # it stands last: told on its lines
     return sorted(dict.fromkeys(found), key=_place)
 
 
@@ -206,8 +206,11 @@ def _review(bench: Bench) -> Iterator[Finding]:
         yield bench.finding("error", "open-points", vi, en, at=("confirm",))
 
 
-def _alike(shelf: Shelf) -> Iterator[Finding]:
-    """The same or nearly the same question, title or answer under two articles, and twice under one."""
+def _alike(shelf: Shelf, *, about: str = "") -> Iterator[Finding]:
+    """The same or nearly the same question, title or answer under two articles, and twice under one.
+
+    With `about` the near ones are only looked for around that article.
+    """
     places = [
         (text, article.id, at)
         for article in shelf.knowledge.articles.values()
@@ -248,7 +251,7 @@ def _alike(shelf: Shelf) -> Iterator[Finding]:
         if places[first][1] != places[second][1]:
             vi, en = "bỏ dấu thì trùng với câu của bài khác:", "without marks the same as"
             yield from pair(first, second, "warning", "same-without-marks", (vi, en))
-    for first, second in _one_word_apart(list(bare.values()), places):
+    for first, second in _one_word_apart(list(bare.values()), places, about=about):
         vi, en = "rất giống câu của bài khác:", "very like a question of another article:"
         yield from pair(first, second, "warning", "near-question", (vi, en))
     answers: dict[tuple[str, ...], Article] = {}
@@ -260,22 +263,23 @@ def _alike(shelf: Shelf) -> Iterator[Finding]:
             yield Finding("warning", document.file, document.line("answer"), "same-answer", vi, en)
 
 
-def _one_word_apart(distinct: list[list[int]], places: list[tuple[str, str, At]]) -> Iterator[tuple[int, int]]:
+def _one_word_apart(
+    distinct: list[list[int]], places: list[tuple[str, str, At]], *, about: str = ""
+) -> Iterator[tuple[int, int]]:
     """Pairs of questions of different articles that differ by one word and are at least `NEAR` alike.
 
     Each question is filed under its bag of words and under that bag with one word left out, so that only neighbours are
     ever compared: linear in the number of words, where comparing all pairs of 2,000 articles would take minutes. A bag
     is the sum of its words' checksums; two bags of one sum cost a comparison and change nothing.
     """
+    firsts = [group[0] for group in distinct]
+    mine = [_bags(plain(places[first][0])) for first in firsts if about and places[first][1] == about]
+    near = {bag for bags in mine for bag in bags}
     filed: dict[int, list[int]] = defaultdict(list)
-    for group in distinct:
-        words = plain(places[group[0]][0]).split()
-        if len(words) < 5:
-            continue
-        sums = [crc32(word.encode()) for word in words]
-        bag = sum(sums)
-        for left_out in (0, *sums):
-            filed[bag - left_out].append(group[0])
+    for first in firsts:
+        for bag in _bags(plain(places[first][0])):
+            if not about or bag in near:
+                filed[bag].append(first)
     seen: set[tuple[int, int]] = set()
     for held in filed.values():
         for position, second in enumerate(held[1:20], 1):
@@ -285,6 +289,17 @@ def _one_word_apart(distinct: list[list[int]], places: list[tuple[str, str, At]]
                 seen.add((first, second))
                 if fuzz.ratio(key(places[first][0]), key(places[second][0])) >= NEAR:
                     yield first, second
+
+
+@lru_cache(maxsize=200_000)
+def _bags(text: str) -> tuple[int, ...]:
+    """The bag of its words, and that bag without each of them; nothing for a text of few words."""
+    words = text.split()
+    if len(words) < 5:
+        return ()
+    sums = [crc32(word.encode()) for word in words]
+    bag = sum(sums)
+    return (bag, *(bag - left_out for left_out in sums))
 
 
 def _place(finding: Finding) -> tuple[str, int, str]:
