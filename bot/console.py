@@ -6,11 +6,11 @@ import datetime
 import os
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from sqlalchemy import select
@@ -24,42 +24,48 @@ from bot.knowledge import load as read_knowledge
 from bot.knowledge_cli import Tools
 from bot.messages import Answer, Call, Choice, Danger, Heard, OpenTicket, State, Turn, World
 from bot.rim import MaybeSent, Mind, NotSent
-from bot.settings import Settings
+from bot.settings import Settings, read_settings
 from bot.store import migrate, queries
+from bot.store.database import Database
 from bot.store.crypto import Sealed
 from handoff.accounts import demo
 from handoff.accounts.accounts import Accounts, open_accounts
 from handoff.accounts.queries import rotate_wrapped as rotate_staff
 from handoff.content import approvals
 
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIApplication
+
 DECISIONS = ("answer", "clarify", "safety", "person", "flow", "smalltalk", "unknown", "stop")
 
 
-def run() -> None:
-    config = _ready()
+def everything(config: Settings) -> tuple[WSGIApplication, Callable[[], None]]:
+    """The application of `osso run`, and what stops it."""
+    _ready(config)
     _greet(config)
-    started = serve.application
-    serve.Server(config, lambda: started(config, works=True, ticks=True)).run()
+    app, running = serve.application(config, works=True, ticks=True)
+    return app, running.stop
 
 
-def web() -> None:
-    config = _ready()
-    serve.Server(config, lambda: serve.application(config, works=False, ticks=False)).run()
+def front(config: Settings) -> tuple[WSGIApplication, Callable[[], None]]:
+    """The application of `osso web`, and what stops it."""
+    _ready(config)
+    app, running = serve.application(config, works=False, ticks=False)
+    return app, running.stop
 
 
 def worker() -> None:
-    config = _ready()
+    config = _ready(read_settings())
     serve.until_stopped(serve.start(serve.build(config), works=True, ticks=False))
 
 
 def clock() -> None:
-    config = _ready()
+    config = _ready(read_settings())
     serve.until_stopped(serve.start(serve.build(config), works=False, ticks=True))
 
 
-def _ready() -> Settings:
-    """Settings, logging, and tables that are the newest (made so where one process does everything)."""
-    config = serve.read_settings()
+def _ready(config: Settings) -> Settings:
+    """Logging, and tables that are the newest."""
     log.setup(config.log_level)
     database = wiring.open_database(config)
     try:
@@ -93,13 +99,21 @@ def _greet(config: Settings) -> None:
 
 def accounts() -> Accounts:
     """The staff's accounts, for `osso user` and `osso audit`."""
-    config = serve.read_settings()
+    config = read_settings()
     database = wiring.open_database(config)
     try:
         offices = {one.id: one.name for one in read_knowledge(config.knowledge_dir).offices.values()}
     except ContentError:
         offices = {}
     return open_accounts(config, database, clock=wiring.now_ms, offices=lambda: offices)
+
+
+def _opened(config: Settings) -> Database:
+    """The database, closed when the command ends."""
+    database = wiring.open_database(config)
+    if context := click.get_current_context(silent=True):
+        context.find_root().call_on_close(database.close)
+    return database
 
 
 def tools() -> Tools:
@@ -109,10 +123,8 @@ def tools() -> Tools:
 
     @cache
     def ready() -> Accounts:
-        config = serve.read_settings()
-        database = wiring.open_database(config)
-        if context := click.get_current_context(silent=True):
-            context.find_root().call_on_close(database.close)
+        config = read_settings()
+        database = _opened(config)
         if migrate.current(database) != migrate.newest():
             raise Refused("The tables are not the newest: run `osso db upgrade` first.")
         return open_accounts(config, database, clock=wiring.now_ms, offices=dict)
@@ -144,7 +156,7 @@ def lines_of_input() -> Iterator[str]:
 
 def mind() -> Mind:
     """What thinks, without a database."""
-    config = serve.read_settings()
+    config = read_settings()
     log.setup("ERROR")
     return wiring.open_library(config).matcher
 
@@ -224,19 +236,19 @@ def _speak(turn: Turn) -> tuple[Choice, ...]:
 
 
 def upgrade(revision: str) -> None:
-    database = wiring.open_database(serve.read_settings())
+    database = wiring.open_database(read_settings())
     migrate.upgrade(database, revision)
     click.echo(f"at {migrate.current(database) or 'nothing'}")
 
 
 def downgrade(revision: str) -> None:
-    database = wiring.open_database(serve.read_settings())
+    database = wiring.open_database(read_settings())
     migrate.downgrade(database, revision)
     click.echo(f"at {migrate.current(database) or 'nothing'}")
 
 
 def check() -> int:
-    database = wiring.open_database(serve.read_settings())
+    database = wiring.open_database(read_settings())
     at, newest = migrate.current(database), migrate.newest()
     if at != newest:
         click.echo(f"at {at or 'nothing'}, newest is {newest}: run `osso db upgrade`")
@@ -249,7 +261,7 @@ def check() -> int:
 
 
 def rotate_keys() -> None:
-    database = wiring.open_database(serve.read_settings())
+    database = wiring.open_database(read_settings())
     ring = database.keyring
     done, last, count = 0, 0, 1
     while count:
@@ -266,7 +278,7 @@ def rotate_keys() -> None:
 
 
 def channel_setup(_name: str) -> int:
-    parts = wiring.build(serve.read_settings())
+    parts = wiring.build(read_settings())
     if not parts.messenger.accounts:
         click.echo("Messenger is not configured; see `osso channel status`.")
         return 2
@@ -306,7 +318,7 @@ def _made_all(parts: wiring.Parts, calls: Iterable[Call]) -> bool:
 
 
 def channel_status(live: bool) -> int:
-    config = serve.read_settings()
+    config = read_settings()
     parts = wiring.build(config)
     now = parts.rim.clock()
     with parts.database.read() as connection:
@@ -368,7 +380,7 @@ def _ago(now: int, at: int | None) -> str:
 
 def doctor() -> int:
     """Every check runs, whatever the others found; each finding says how to mend it."""
-    config = serve.read_settings()
+    config = read_settings()
     log.setup("ERROR")
     bad = 0
 

@@ -17,6 +17,7 @@ from bot.errors import Refused
 from handoff.accounts import ROLE_NAMES, ROLES, Role, chain, demo, members, queries
 from handoff.accounts.accounts import Accounts
 from handoff.accounts.signing_in import login_form
+from handoff.content.approvals import set_fields
 
 ROLE_HELP = f"ROLE@OFFICE, office `*` is every office; roles: {', '.join(ROLES)}."
 
@@ -74,6 +75,22 @@ def roles(made: object, login: str, posts: tuple[str, ...]) -> None:
     """Replaces the posts of LOGIN; without posts takes them all away."""
     accounts = _accounts(made)
     members.give_posts(accounts, None, _member(accounts, login)["uuid"], [_post(one) for one in posts])
+    click.echo("Saved.")
+
+
+@user.command()
+@click.argument("login")
+@click.argument("fields", nargs=-1, metavar="[FIELD...]")
+@click.pass_obj
+def expert(made: object, login: str, fields: tuple[str, ...]) -> None:
+    """Says which articles LOGIN is qualified to approve (legal, psychological, vocational, child, social); none: none.
+
+    She also needs the role approver.
+    """
+    accounts = _accounts(made)
+    staff_id = _member(accounts, login)["id"]
+    with accounts.database.write() as connection:
+        set_fields(accounts, connection, staff_id, fields, by=None)
     click.echo("Saved.")
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import date, datetime
 from pathlib import Path
 
@@ -13,7 +12,7 @@ from sqlalchemy import func, select
 from bot import console
 from bot.__main__ import main
 from bot.errors import Refused
-from bot.knowledge import Approval, Library, approved, read
+from bot.knowledge import Approval, Editor, Library, approved, read
 from bot.store import migrate
 from bot.store.crypto import Keyring
 from bot.store.database import Database
@@ -108,8 +107,8 @@ def test_only_approvers_judge_and_publish(room: ContentRoom) -> None:
     with room.database.read() as connection:
         people = approvals.people(connection)
     assert set(people) == {"mai", "lan", "thu"}
-    assert (people["lan"].skills, people["lan"].publishes) == ({"legal"}, True)
-    assert (people["thu"].skills, people["thu"].publishes) == (frozenset(), False)
+    assert people["lan"] == Editor("lan", frozenset({"legal"}), publishes=True)
+    assert people["thu"] == Editor("thu")
 
 
 # --- what production says ---------------------------------------------------------------------------------------------
@@ -193,7 +192,7 @@ def test_where_an_article_stands(tmp_path: Path, status: str, acts: tuple[str, .
 
 
 @pytest.fixture
-def osso(room: ContentRoom, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[ContentRoom]:
+def osso(room: ContentRoom, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> ContentRoom:
     for name, value in {
         "OSSO_DOTENV": str(tmp_path / "none"),
         "OSSO_SECRET_KEYS": SECRET,
@@ -239,3 +238,14 @@ def test_old_tables_are_told_before_anything_is_written(osso: ContentRoom) -> No
     migrate.upgrade(osso.database)
     assert answer.exit_code == 1
     assert "osso db upgrade" in answer.output
+
+
+def test_the_operator_names_an_expert(osso: ContentRoom) -> None:
+    answer = CliRunner().invoke(main, ["user", "expert", "lan", "child", "legal"])
+    assert answer.exit_code == 0, answer.output
+    with osso.database.read() as connection:
+        assert approvals.people(connection)["lan"].skills == {"child", "legal"}
+    assert CliRunner().invoke(main, ["user", "expert", "lan", "magic"]).exit_code == 1
+    assert CliRunner().invoke(main, ["user", "expert", "lan"]).exit_code == 0
+    with osso.database.read() as connection:
+        assert approvals.people(connection)["lan"].skills == frozenset()
