@@ -10,14 +10,15 @@ import json
 import sqlite3
 import threading
 from contextlib import nullcontext
-from typing import Any, cast
+from typing import Any
 
 import psycopg
 from flask import Flask, Response, request
 
 from bench.places import plain
 from bench.webhooks import APP_SECRET
-from bot.serve import Running, Server, read_settings
+from bot.launch import Server
+from bot.settings import read_settings
 
 TABLE = "CREATE TABLE IF NOT EXISTS bare (id VARCHAR(200) PRIMARY KEY, body BYTEA)"
 
@@ -64,11 +65,6 @@ def view(url: str) -> Flask:
     return app
 
 
-class _Nothing:
-    def stop(self) -> None:
-        """The yardstick has no threads of its own."""
-
-
 if __name__ == "__main__":
     config = read_settings()
-    Server(config, lambda: (view(config.database_url), cast(Running, _Nothing()))).run()
+    Server(config, lambda: (view(config.database_url), lambda: None)).run()

@@ -18,10 +18,12 @@ from bench import webhooks
 from bench.figures import Figure, at_most, told
 from bench.places import SECRET, place, reachable
 from bench.processes import DATA
-from bot import serve, wiring
+from bot import wiring
 from bot.inbox import accept
 from bot.messages import Address, Answer, Call, Message
+from bot.settings import read_settings
 from bot.store import queries
+from bot.store.crypto import Keyring
 from bot.store.database import Database
 from bot.wiring import Parts
 from bot.worker import Worker
@@ -116,7 +118,7 @@ class _Side:
 def _side(stack: ExitStack, kind: str, count: int) -> _Side:
     url = stack.enter_context(place(kind))
     environ = {"OSSO_DATABASE_URL": url, "OSSO_SECRET_KEYS": SECRET, "OSSO_DATA_DIR": str(DATA)}
-    settings = serve.read_settings(environ | webhooks.environment() | {"OSSO_DOTENV": os.devnull})
+    settings = read_settings(environ | webhooks.environment() | {"OSSO_DOTENV": os.devnull})
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
     parts = wiring.build(settings, transport=_Silent())
     stack.callback(parts.close)
@@ -131,8 +133,9 @@ def _side(stack: ExitStack, kind: str, count: int) -> _Side:
 def fill(database: Database, kind: str, *, count: int, people: int) -> float:
     """Loads `count` messages (half of them hers) of `people` persons. Returns seconds."""
     began = time.monotonic()
+    ring = database.keyring
     with database.write() as connection:
-        _people(connection, database, people)
+        _people(connection, ring, people)
     values = {"half": count // 2, "people": people, "now": NOW}
     for statement in FILL[kind].split(";\n"):
         with database.engine.connect() as connection:
@@ -152,8 +155,7 @@ def _used(statement: str, values: dict[str, int]) -> dict[str, int]:
     return {name: value for name, value in values.items() if f":{name}" in statement}
 
 
-def _people(connection: Connection, database: Database, count: int) -> None:
-    ring = database.keyring
+def _people(connection: Connection, ring: Keyring, count: int) -> None:
     wrapped, key = ring.new_key()  # one key for all: unwrapping costs the same
     rows = []
     for number in range(1, count + 1):

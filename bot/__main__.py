@@ -4,18 +4,44 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import sys
+from types import ModuleType
 from typing import Any
 
 import click
 
-from bot import console
+from bot import launch
 from bot.errors import OssoError, SettingsError, Unreachable
+from bot.settings import read_settings
+
+# Commands that live with their rooms: name -> module:attribute, and what the console gives them as context object.
+ROOMS = {
+    "kb": ("bot.knowledge_cli:kb", "tools"),
+    "safety": ("bot.safety_cli:safety", ""),
+    "flow": ("bot.flows_cli:flow", ""),
+    "export": ("bot.flows_cli:export", ""),
+    "user": ("handoff.cli:user", "accounts"),
+    "audit": ("handoff.cli:audit", "accounts"),
+}
 
 
 class Osso(click.Group):
-    """A group whose commands end in clear words instead of tracebacks."""
+    """A group whose commands end in clear words instead of tracebacks, and import their room only when called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted([*super().list_commands(ctx), *ROOMS])
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in ROOMS:
+            return super().get_command(ctx, cmd_name)
+        place, given = ROOMS[cmd_name]
+        module, _, name = place.partition(":")
+        command: click.Command = getattr(importlib.import_module(module), name)
+        if given:
+            command.context_settings["obj"] = getattr(_console(), given)
+        return command
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
@@ -27,6 +53,11 @@ class Osso(click.Group):
             _end(f"The database cannot be reached ({error}). {hint}", 3)
         except OssoError as error:
             _end(str(error), 1)
+
+
+def _console() -> ModuleType:
+    """What the commands do; imported late, so that `osso --help` and the parent of the server stay light."""
+    return importlib.import_module("bot.console")
 
 
 def _end(message: str, code: int) -> None:
@@ -43,31 +74,31 @@ def main() -> None:
 @main.command()
 def run() -> None:
     """Everything in one process: web, workers and clock. Migrates first; in development with demo data."""
-    console.run()
+    launch.run(read_settings())
 
 
 @main.command()
 def web() -> None:
     """Only the web server; a worker process hears and speaks."""
-    console.web()
+    launch.web(read_settings())
 
 
 @main.command()
 def worker() -> None:
     """Only the workers."""
-    console.worker()
+    _console().worker()
 
 
 @main.command()
 def clock() -> None:
     """Only the clock."""
-    console.clock()
+    _console().clock()
 
 
 @main.command()
 def chat() -> None:
     """Talk with the bot in this terminal. Nothing is stored."""
-    console.chat()
+    _console().chat()
 
 
 @main.command()
@@ -75,14 +106,14 @@ def chat() -> None:
 @click.argument("text", nargs=-1)
 def ask(text: tuple[str, ...], as_json: bool) -> None:
     """What the bot makes of a text. With `-` it reads lines from standard input."""
-    lines = console.lines_of_input() if text == ("-",) else [" ".join(text)]
+    lines = _console().lines_of_input() if text == ("-",) else [" ".join(text)]
     if text == ():
         raise click.UsageError("give a TEXT, or - to read lines from standard input")
-    for answer in console.ask(lines):
+    for answer in _console().ask(lines):
         if as_json:
             click.echo(json.dumps(answer, ensure_ascii=False).encode("utf-8", "replace").decode())
         else:
-            console.show(answer)
+            _console().show(answer)
 
 
 @main.group()
@@ -94,26 +125,26 @@ def db() -> None:
 @click.argument("revision", default="head")
 def upgrade(revision: str) -> None:
     """Brings the tables up to REVISION."""
-    console.upgrade(revision)
+    _console().upgrade(revision)
 
 
 @db.command()
 @click.argument("revision")
 def downgrade(revision: str) -> None:
     """Takes the tables down to REVISION (`base` removes them and everything in them)."""
-    console.downgrade(revision)
+    _console().downgrade(revision)
 
 
 @db.command()
 def check() -> None:
     """Whether the tables are the newest and as the code expects."""
-    sys.exit(console.check())
+    sys.exit(_console().check())
 
 
 @db.command("rotate-keys")
 def rotate_keys() -> None:
     """Wraps every conversation key under the newest key of OSSO_SECRET_KEYS; then the old key can go."""
-    console.rotate_keys()
+    _console().rotate_keys()
 
 
 @main.group()
@@ -125,49 +156,21 @@ def channel() -> None:
 @click.argument("name", type=click.Choice(["messenger"]))
 def setup(name: str) -> None:
     """Writes greeting, get started, menu and ice breakers, and subscribes to every event we read."""
-    sys.exit(console.channel_setup(name))
+    sys.exit(_console().channel_setup(name))
 
 
 @channel.command()
 @click.option("--live", is_flag=True, help="Also ask the platforms.")
 def status(live: bool) -> None:
     """Token ages, last webhook, last send, errors, alarms."""
-    sys.exit(console.channel_status(live))
+    sys.exit(_console().channel_status(live))
 
 
 @main.command()
 def doctor() -> None:
     """Checks settings, database, keys, knowledge and queues, and says how to mend what is wrong."""
-    sys.exit(console.doctor())
+    sys.exit(_console().doctor())
 
-
-def _given_accounts(group: click.Group) -> click.Group:
-    """These commands take a function that opens the accounts as their context object."""
-    group.context_settings["obj"] = console.accounts
-    return group
-
-
-def _given_tools(group: click.Group) -> click.Group:
-    """The same for the content staff's commands; a test that brings its own tools keeps them."""
-    group.context_settings["obj"] = console.tools
-    return group
-
-
-def _mount() -> None:
-    """Commands that live with their rooms."""
-    from bot.flows_cli import export, flow
-    from bot.knowledge_cli import kb
-    from bot.safety_cli import safety
-    from handoff.cli import audit, user
-
-    for group in (safety, flow, export):
-        main.add_command(group)
-    main.add_command(_given_tools(kb))
-    for group in (user, audit):
-        main.add_command(_given_accounts(group))
-
-
-_mount()
 
 if __name__ == "__main__":
     main()

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import secrets
 from collections.abc import Mapping
@@ -189,6 +190,19 @@ def load(environ: Mapping[str, str], dotenv: Path | None = None) -> Settings:
     if faults:
         raise SettingsError(faults)
     return settings
+
+
+def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
+    """The environment over `.env`; in development with the local key ring made beside the data."""
+    given = dict(os.environ if environ is None else environ)
+    dotenv = Path(given.get("OSSO_DOTENV", ".env"))
+    given.pop("OSSO_DOTENV", None)
+    if given.get("OSSO_ENV", "development") != "production" and not given.get("OSSO_SECRET_KEYS"):
+        known = merged(given, dotenv)
+        if known.get("OSSO_ENV", "development") != "production" and not known.get("OSSO_SECRET_KEYS"):
+            local = local_secrets(Path(known.get("OSSO_DATA_DIR") or "var"))
+            given |= merged({}, local)
+    return load(given, dotenv)
 
 
 def merged(environ: Mapping[str, str], dotenv: Path | None) -> dict[str, str]:
