@@ -26,8 +26,8 @@ from bot.messages import Answer, Call, Choice, Danger, Heard, OpenTicket, State,
 from bot.rim import MaybeSent, Mind, NotSent
 from bot.settings import Settings, read_settings
 from bot.store import migrate, queries
-from bot.store.database import Database
 from bot.store.crypto import Sealed
+from bot.store.database import Database
 from handoff.accounts import demo
 from handoff.accounts.accounts import Accounts, open_accounts
 from handoff.accounts.queries import rotate_wrapped as rotate_staff
@@ -100,7 +100,7 @@ def _greet(config: Settings) -> None:
 def accounts() -> Accounts:
     """The staff's accounts, for `osso user` and `osso audit`."""
     config = read_settings()
-    database = wiring.open_database(config)
+    database = _opened(config)
     try:
         offices = {one.id: one.name for one in read_knowledge(config.knowledge_dir).offices.values()}
     except ContentError:
