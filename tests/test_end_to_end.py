@@ -160,7 +160,7 @@ def test_signed_webhooks_come_out_as_requests_at_both_platforms_and_a_restart_go
     assert 1 <= len(menu["message"]["attachment"]["payload"]["buttons"]) <= 5
 
     assert system.messenger("chồng em đang đánh em, cứu em với", "mid-2") == 200
-    said = "\n".join(platforms.wait(6)[4:])
+    said = "\n".join(platforms.wait(7)[4:])  # care and a question, numbers, who is there
     assert "113" in said
 
     before = len(platforms.said())
