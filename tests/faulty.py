@@ -141,9 +141,18 @@ def zygote(url: str, platform: str, *, kills: int, seed: int) -> None:
 
 @dataclass
 class Mortal:
-    """A zygote and its workers, from outside."""
+    """A zygote and its workers, from outside. `deaths` counts those that were killed so far."""
 
     process: subprocess.Popen[str]
+    deaths: int = 0
+
+    def __post_init__(self) -> None:
+        self._reader = threading.Thread(target=self._count, daemon=True)
+        self._reader.start()
+
+    def _count(self) -> None:
+        for _line in self.process.stdout or ():
+            self.deaths += 1
 
     @staticmethod
     def start(url: str, platform: str, *, kills: int, seed: int) -> Mortal:
@@ -153,8 +162,13 @@ class Mortal:
 
     def stop(self) -> int:
         """Ends it; the number of workers that had been killed."""
-        out, _ = self.process.communicate(timeout=30)
-        return out.count("killed")
+        if self.process.stdin is not None:
+            self.process.stdin.close()
+        self.process.wait(30)
+        self._reader.join(5)
+        if self.process.stdout is not None:
+            self.process.stdout.close()
+        return self.deaths
 
 
 # --- what is sent ---------------------------------------------------------------------------------------------------
