@@ -23,7 +23,7 @@ from bot.safety.score import Row
 from bot.safety.words import words
 from bot.yamlfile import read
 
-CHECK, AMBER, RED = 0.4, 0.97, 0.8  # chances from which a text is CHECK, AMBER, or RED; chosen on the `rules` part
+CHECK, AMBER, RED = 0.45, 0.97, 0.8  # chances from which a text is CHECK, AMBER, or RED; chosen on the `rules` part
 STRENGTH, CARE = 30.0, 6.0  # inverse regularisation; how much more a missed danger weighs than a false alarm
 Example = tuple[str, Category, bool | None]  # text, kind or "", whether the danger is now (None: not said)
 # articles whose questions are themselves told in danger, by kind; and those that speak of it without being it
