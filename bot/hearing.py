@@ -49,6 +49,7 @@ from bot.store.crypto import ConversationKey
 
 ZONE = ZoneInfo("Asia/Ho_Chi_Minh")
 STALE_MS, FUTURE_MS = 36 * 3_600_000, 300_000  # outside, the platform's time is not believed
+FEEDBACK_WHY = frozenset({"other_question", "unclear", "incomplete"})  # her own words stay in the sealed transcript
 OPENING = frozenset({"message", "consent"})  # what counts as her last word for the platforms' windows
 APOLOGY = (
     "Dạ, OSSO vừa gặp trục trặc, tin của chị đã được lưu lại an toàn. "
@@ -340,7 +341,8 @@ class _Write:
                     insert(queries.missed).values(**mine, uuid=public, text_sealed=sealed, candidates=rows)
                 )
             case Feedback():
-                values = {"article": effect.article, "useful": effect.useful, "why": effect.why[:24]}
+                why = effect.why if effect.why in FEEDBACK_WHY else "own_words" if effect.why else ""
+                values = {"article": effect.article, "useful": effect.useful, "why": why}
                 connection.execute(insert(queries.feedback).values(**mine, **values))
             case Timer(at=0):
                 queries.cancel_timer(connection, conversation_id, effect.kind)

@@ -56,5 +56,6 @@ ROUTES: dict[str, Route] = {
 }
 # Which example of the stage stands for a variable part of an address.
 EXAMPLES = {"filename": "desk.css", "token": "no-such-token"}
-ELSEWHERE = ("knowledge",)  # rooms whose own tests ask every route as every role: test_content_pages
+# Rooms whose own tests ask every route as every role: test_content_pages, test_desk_pages.
+ELSEWHERE = ("knowledge", "desk")
 LAST = ("accounts.sign_out",)  # ends what the others need

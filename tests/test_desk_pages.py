@@ -20,6 +20,7 @@ from bot.store import queries
 from bot.store.crypto import Keyring
 from bot.store.database import Database
 from handoff import deeds, media
+from handoff.accounts import ROLES, Role
 from handoff.accounts.queries import audit
 from handoff.desk import words
 from handoff.desk.finds import place
@@ -117,6 +118,44 @@ def test_pages_of_a_ticket_are_not_there_for_others(room: DeskRoom) -> None:
                     assert answer.status_code in (400, 404), (rule.rule, who.login)
     assert room.ticket(reference)["state"] == "taken"
     assert not [action for action in actions(room) if action.startswith(("chat", "ticket", "note"))]
+
+
+LEADS = {
+    "desk.team",
+    "desk.roster",
+    "desk.add_shift",
+    "desk.drop_shift",
+    "desk.change_day_off",
+    "desk.change_card",
+    "desk.take_over",
+    "desk.assign",
+}
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_every_page_opens_to_its_roles_and_to_nobody_else(room: DeskRoom, role: Role) -> None:
+    """Routes of one ticket are asked with a ticket that is there, by a member of its own office."""
+    target = room.hire("target")
+    reference = room.asks()
+    window = room.browser(room.hire("caller", (role, "hn")))
+    window.get("/account")
+    rules = [rule for rule in room.app.url_map.iter_rules() if rule.endpoint.startswith("desk.")]
+    assert len(rules) > 40
+    asked = set()
+    for rule in rules:
+        about = str(target.uuid) if rule.rule.startswith("/team/<") else reference
+        path = rule.rule.replace("<uuid:reference>", about).replace("<int:number>", "0")
+        if "<uuid:" in path or rule.rule.endswith(("/drop", "/call")):
+            continue  # a part of something of her own, which is not there: 404 for everybody, tested above
+        asked.add(rule.endpoint)
+        for method in sorted((rule.methods or set()) & {"GET", "POST"}):
+            answer = window.get(path) if method == "GET" else window.post(path)
+            status = answer.status_code
+            answer.close()
+            may = role == "lead" or (role == "counsellor" and rule.endpoint not in LEADS)
+            assert status < 500, f"{method} {path} as {role}: {status}"
+            assert (status == 404) is not may, f"{method} {path} as {role}: {status}"
+    assert len(asked) > 30
 
 
 def test_a_colleagues_chat_is_listed_without_a_word_of_it(room: DeskRoom) -> None:
