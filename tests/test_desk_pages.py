@@ -136,16 +136,19 @@ LEADS = {
 def test_every_page_opens_to_its_roles_and_to_nobody_else(room: DeskRoom, role: Role) -> None:
     """Routes of one ticket are asked with a ticket that is there, by a member of its own office."""
     target = room.hire("target")
-    reference = room.asks()
-    window = room.browser(room.hire("caller", (role, "hn")))
+    caller = room.hire("caller", (role, "hn"))
+    window = room.browser(caller)
     window.get("/account")
     rules = [rule for rule in room.app.url_map.iter_rules() if rule.endpoint.startswith("desk.")]
     assert len(rules) > 40
     asked = set()
-    for rule in rules:
+    for number, rule in enumerate(rules):
+        reference = room.asks(person=f"p{number}") if rule.rule.startswith("/tickets/") else ""
+        if reference and role in ("counsellor", "lead") and rule.endpoint not in ("desk.take", "desk.take_over"):
+            room.take(caller, reference)
         about = str(target.uuid) if rule.rule.startswith("/team/<") else reference
         path = rule.rule.replace("<uuid:reference>", about).replace("<int:number>", "0")
-        if "<uuid:" in path or rule.rule.endswith(("/drop", "/call", "/undo", "/cancel")):
+        if "<uuid:" in path or rule.rule.endswith("/drop"):
             continue  # a part of something of her own, which is not there: 404 for everybody, tested above
         asked.add(rule.endpoint)
         for method in sorted((rule.methods or set()) & {"GET", "POST"}):
@@ -154,7 +157,8 @@ def test_every_page_opens_to_its_roles_and_to_nobody_else(room: DeskRoom, role: 
             answer.close()
             may = role == "lead" or (role == "counsellor" and rule.endpoint not in LEADS)
             assert status < 500, f"{method} {path} as {role}: {status}"
-            assert (status == 404) is not may, f"{method} {path} as {role}: {status}"
+            if not may or method == "GET":  # a form may name something that is not there
+                assert (status == 404) is not may, f"{method} {path} as {role}: {status}"
     assert len(asked) > 30
 
 
