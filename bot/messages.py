@@ -439,9 +439,9 @@ class State:
     """What the bot remembers between turns. Slot values are JSON scalars; `stack` holds suspended flows, newest last.
 
     `offered` are the choices shown last (so a number or a near word can pick one), `trail` the questions of the open
-    flow already answered (for "back"), `last` the flow that ended last (for a late correction), `unknowns` counts turns in a row without an answer, `owner` who owned the chat
-    at the last turn (so that a hand-back is noticed), `heard_at`/`said_at` are ms, `danger_at` the times of recent
-    RED, AMBER and CHECK turns.
+    flow already answered (for "back"), `last` the flow that ended last (for a late correction), `unknowns` counts turns
+    in a row without an answer, `owner` who owned the chat at the last turn (so that a hand-back is noticed),
+    `heard_at`/`said_at` are ms, `danger_at` the times of recent RED, AMBER and CHECK turns.
     """
 
     flow: str = ""

@@ -136,7 +136,7 @@ class Failing(Database):
 
     fail = False
 
-    def write(self):  # type: ignore[no-untyped-def,override]
+    def write(self):  # type: ignore[no-untyped-def]
         if self.fail:
             raise Unreachable("gone")
         return super().write()

@@ -60,7 +60,7 @@ def test_a_lasting_failure_is_told_once_and_cleared_by_success(database: Databas
 
 def test_a_database_that_is_gone_cannot_hide_the_alarm(database: Database) -> None:
     class Gone(Database):
-        def write(self):  # type: ignore[no-untyped-def,override]
+        def write(self):  # type: ignore[no-untyped-def]
             raise Unreachable("gone")
 
     watch = Watch(database)
