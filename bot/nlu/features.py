@@ -7,7 +7,7 @@ import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
+from itertools import chain, pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -135,25 +135,35 @@ def learn(texts: Sequence[Written], *, window: int) -> View:
     """The vocabulary of the texts; words as far apart as the window make pairs, in a window of 1 only neighbours."""
     often = Counter(token for tokens, _ in texts for token in set(tokens))
     words = {token: at for at, token in enumerate(sorted(often))}
-    runs = {token: set(char_runs(token)) for token in words}
-    near: Counter[int] = Counter()
+    runs = {token: char_runs(token) for token in words}
     chars: Counter[str] = Counter()
     concepts: Counter[str] = Counter()
+    near = []
     for tokens, named in texts:
-        near.update(set(codes([words[token] for token in tokens], len(words), window=window)))
-        chars.update(set().union(*(runs[token] for token in tokens)))
+        near.append(codes([words[token] for token in tokens], len(words), window=window))
+        chars.update(set(chain.from_iterable(runs[token] for token in tokens)))
         concepts.update(set(named))
-    numbers = sorted(code for code, count in near.items() if count >= RAREST)
+    numbers, times = _in_texts(near)
+    numbers, times = numbers[times >= RAREST], times[times >= RAREST]
     kept = sorted(run for run, count in chars.items() if count >= RAREST)
     named = sorted(concepts)
-    counts = [often[w] for w in words] + [near[c] for c in numbers]
+    counts = [often[w] for w in words] + times.tolist()
     counts += [concepts[c] for c in named] + [chars[r] for r in kept]
     first = len(words) + len(numbers) + len(named)
     return View(
         words,
-        np.array(numbers, np.int64),
+        numbers,
         {concept: at for at, concept in enumerate(named)},
         {run: first + at for at, run in enumerate(kept)},
         (np.log((1 + len(texts)) / (1 + np.array(counts, np.float64))) + 1).astype(np.float32),
         window,
     )
+
+
+def _in_texts(found: Sequence[Sequence[int]]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Every number found, ascending, and in how many texts."""
+    count = max(len(found), 1)
+    flat = np.fromiter(chain.from_iterable(found), np.int64)
+    text = np.repeat(np.arange(len(found)), [len(numbers) for numbers in found])
+    numbers, times = np.unique(np.unique(flat * count + text) // count, return_counts=True)
+    return numbers, times

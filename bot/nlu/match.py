@@ -139,7 +139,7 @@ class Matcher:
         z = z + self._hints(whole.concepts, len(tokens), last_article=last_article, slots=slots)
         near = score.nearest(model, row, replace(fits[0], scores=z))
         known = score.known_share(model, plain)
-        sure = score.sure(model.calibration, score.facts(model, whole, near, share=normal.share, known=known))
+        sure = score.sure(model.calibration, score.facts(near, words=len(plain), known=known))
         limits = model.calibration
         if not agreed:  # the story as a whole speaks of something else: ask, do not tell
             sure = min(sure, limits.answer - 0.01)
@@ -195,10 +195,10 @@ class Matcher:
             band
         ]
         reasons = []
-        if len(near.likes[0]):
-            closest = int(near.likes[0].argmax())
+        if model.first[best] < model.first[best + 1]:
+            closest = int(near.likes.argmax())
             question = self.questions[model.first[best] + closest]
-            share = near.likes[0][closest]
+            share = near.likes[closest]
             reasons.append(f"Gần câu mẫu “{question}” của bài “{self.titles[best]}” nhất (giống {share:.0%}).")
         if shared:
             reasons.append(f"Cùng nói về: {', '.join(shared)}.")

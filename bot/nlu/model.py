@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 from bot.nlu.features import Floats, Ints, Rows, View
 from bot.nlu.normalise import Concept, Words
 
-Halves = NDArray[np.float16]
 _WORDS = ("single", "phrases", "keep", "concepts", "openings", "unspaced")
 
 
@@ -93,7 +92,6 @@ class Model:
     marked: View
     plain_weights: Floats  # (columns + 1, articles + 1); the last row is the bias
     marked_weights: Floats
-    answers: Halves  # (words and neighbours of the plain view, articles)
     concepts: Floats  # (articles, concepts): 1 where questions of the article name it
     rows: Rows  # of the plain view, without character runs
     first: Ints
@@ -123,7 +121,7 @@ class Model:
         part.replace(path)
 
 
-_ARRAYS = ("plain_weights", "marked_weights", "answers", "concepts", "first")
+_ARRAYS = ("plain_weights", "marked_weights", "concepts", "first")
 
 
 def load(path: Path) -> Model:
@@ -145,7 +143,7 @@ def load(path: Path) -> Model:
         )  # fmt: skip
         plain, marked = views
         return Model(
-            plain, marked, arrays["plain_weights"], arrays["marked_weights"], arrays["answers"], arrays["concepts"],
+            plain, marked, arrays["plain_weights"], arrays["marked_weights"], arrays["concepts"],
             Rows(arrays["r_starts"], arrays["r_columns"], arrays["r_weights"].astype(np.float32)), arrays["first"],
             tuple(_unpacked(arrays["questions"])),
             tuple(frozenset(named.split()) for named in _unpacked(arrays["title_concepts"])),

@@ -13,33 +13,28 @@ from numpy.typing import NDArray
 from bot.nlu.features import BLOCK_WEIGHTS, Floats, Ints
 from bot.nlu.model import Calibration, Model, Text
 
-ANSWER_WEIGHT = 2.0  # of the retrieval over what articles say; measured on left-out wordings, flat between 1 and 3
 GATE, GATE_FULL = 0.42, 0.35  # the marked view's part grows with the share of marked words up to this
-BEST = 4  # articles whose questions are compared with the text, one by one
-FACTS = (
-    "score", "lead", "lead over third", "nearest", "nearest rival", "centre", "known words", "length", "answer text",
-    "answer rival", "shared concepts", "out of scope", "marks",
-)  # fmt: skip
+BEST = 5  # articles kept of all
+FACTS = ("score", "lead", "lead over third", "nearest", "known words", "length", "out of scope")
 FULL = float(BLOCK_WEIGHTS[:3] @ BLOCK_WEIGHTS[:3])  # the product of a text with itself, character runs aside
 Row = tuple[Ints, Floats]
 
 
 @dataclass(frozen=True, slots=True)
 class Fit:
-    """One text against all articles: `scores`, the score of no article fitting, and the cosine with what each says."""
+    """One text against all articles: `scores`, and the score of no article fitting."""
 
     scores: Floats
     outside: float
-    answers: Floats
 
 
 @dataclass(frozen=True, slots=True)
 class Near:
-    """The best articles, best first, and the likeness (cosine) of the text with every question of each of them."""
+    """The best articles, best first, and the likeness (cosine) of the text with every question of the first of them."""
 
     fit: Fit
     order: NDArray[np.intp]
-    likes: tuple[Floats, ...]
+    likes: Floats
 
 
 def fits(model: Model, texts: Sequence[Text], *, share: float) -> tuple[Row, list[Fit]]:
@@ -51,14 +46,11 @@ def fits(model: Model, texts: Sequence[Text], *, share: float) -> tuple[Row, lis
 
 
 def fit(model: Model, plain: Row, marked: Row, *, share: float) -> Fit:
-    columns, weights = plain
     z = _linear(model.plain_weights, plain)
     if share:
         g = GATE * min(1.0, share / GATE_FULL)
         z = (1 - g) * z + g * _linear(model.marked_weights, marked)
-    told = int(np.searchsorted(columns, len(model.answers)))
-    answers = weights[:told] @ model.answers[columns[:told]].astype(np.float32)
-    return Fit(z[:-1] + ANSWER_WEIGHT * answers, float(z[-1]), answers)
+    return Fit(z[:-1], float(z[-1]))
 
 
 def _linear(table: Floats, row: Row) -> Floats:
@@ -66,39 +58,23 @@ def _linear(table: Floats, row: Row) -> Floats:
 
 
 def nearest(model: Model, row: Row, fitting: Fit) -> Near:
+    order = np.argsort(-fitting.scores)[:BEST]
+    starts = model.rows.starts[model.first[order[0]] : model.first[order[0] + 1] + 1]
+    if len(starts) < 2:
+        return Near(fitting, order, np.zeros(1, np.float32))
     dense = np.zeros(model.plain.size, np.float32)
     dense[row[0]] = row[1]
-    order = np.argsort(-fitting.scores)[:BEST]
-    likes = tuple(_dots(model, dense, int(model.first[at]), int(model.first[at + 1])) for at in order)
-    return Near(fitting, order, likes)
-
-
-def _dots(model: Model, dense: Floats, begin: int, end: int) -> Floats:
-    if begin == end:
-        return np.zeros(0, np.float32)
-    starts = model.rows.starts[begin : end + 1]
     here = slice(starts[0], starts[-1])
     products = dense[model.rows.columns[here]] * model.rows.weights[here]
-    return np.asarray(np.add.reduceat(products, starts[:-1] - starts[0]) / FULL, np.float32)
+    return Near(fitting, order, np.asarray(np.add.reduceat(products, starts[:-1] - starts[0]) / FULL, np.float32))
 
 
-def facts(model: Model, text: Text, near: Near, *, share: float, known: float) -> Floats:
-    """The facts named in `FACTS`; `known` is the known share of the text's words."""
+def facts(near: Near, *, words: int, known: float) -> Floats:
+    """The facts named in `FACTS`; `words` is the length of the text, `known` the known share of it. Few on purpose:
+    more of them judged the questions they were learned from better, and others worse."""
     z = near.fit.scores[near.order]
-    best = int(near.order[0])
-    own, *others = near.likes
-    top = np.sort(own)[-3:] if len(own) else np.zeros(1, np.float32)
-    rival = max((float(likes.max()) for likes in others if len(likes)), default=0.0)
-    named = [model.plain.concepts[c] for c in text.concepts if c in model.plain.concepts]
-    shared = float(model.concepts[best, named].mean()) if named else 0.0
-    told = near.fit.answers
-    return np.array(
-        [
-            z[0], z[0] - z[min(1, len(z) - 1)], z[0] - z[min(2, len(z) - 1)], top[-1], rival - top[-1], top.mean(),
-            known, math.log1p(len(text.plain)), told[best], told.max() - told[best], shared, near.fit.outside,
-            min(1.0, share / GATE_FULL),
-        ], np.float32,
-    )  # fmt: skip
+    lead, further = z[0] - z[min(1, len(z) - 1)], z[0] - z[min(2, len(z) - 1)]
+    return np.array([z[0], lead, further, near.likes.max(), known, math.log1p(words), near.fit.outside], np.float32)
 
 
 def sure(calibration: Calibration, found: Floats) -> float:

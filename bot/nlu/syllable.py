@@ -94,7 +94,12 @@ def says(tokens: Sequence[str], at: int, form: tuple[str, ...]) -> bool:
     """Whether the phrase stands in the tokens at this place, each word with its marks or without any."""
     if at + len(form) > len(tokens):
         return False
-    return all(tokens[at + i] in pair for i, pair in enumerate(zip(form, bare(form), strict=True)))
+    plain = bare(form)
+    for i in range(len(form) - 1, -1, -1):  # the first word often fits already
+        token = tokens[at + i]
+        if token != form[i] and token != plain[i]:
+            return False
+    return True
 
 
 def is_marked(token: str) -> bool:
