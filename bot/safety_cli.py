@@ -19,6 +19,7 @@ from bot.safety import score as scores
 
 KNOWLEDGE = Path(__file__).resolve().parent.parent / "knowledge"
 EXAMPLES = Path(__file__).resolve().parent.parent / "tests" / "data" / "safety"
+JUDGES = (EXAMPLES / "judge.tsv", EXAMPLES / "judge2.tsv")  # two authors; never looked at while writing danger signs
 FIGURES = {
     "recall": "found (CHECK and up)",
     "imminent": "found, imminent",
@@ -48,13 +49,13 @@ def check(folder: Path) -> None:
 
 @safety.command()
 @click.option("--folder", type=click.Path(exists=True, file_okay=False, path_type=Path), default=KNOWLEDGE)
-@click.option("--examples", type=click.Path(exists=True, path_type=Path), default=EXAMPLES / "judge.tsv")
+@click.option("--examples", type=click.Path(exists=True, path_type=Path), multiple=True, default=JUDGES)
 @click.option("--json", "as_json", is_flag=True, help="Figures alone, as JSON.")
 @click.option("--missed", is_flag=True, help="Also print each example missed or falsely alarmed on.")
-def test(folder: Path, examples: Path, *, as_json: bool, missed: bool) -> None:
+def test(folder: Path, examples: tuple[Path, ...], *, as_json: bool, missed: bool) -> None:
     """Đo trên các câu có nhãn. / Recall by category, severity and style, and the false-alarm rate."""
     try:
-        screen, cases = Screen.load(folder), scores.rows(examples)
+        screen, cases = Screen.load(folder), [row for path in examples for row in scores.rows(path)]
     except ContentError as error:
         raise click.ClickException(str(error)) from error
     result = scores.score(screen.read, cases)

@@ -28,7 +28,10 @@ LETTERS = (3, 4, 5)  # lengths of the runs of letters that are features
 CATEGORIES: tuple[Category, ...] = (
     "suicide", "ipv", "trafficking", "child_abuse", "sexual_violence", "threat", "runaway", "medical",
 )  # fmt: skip
-WINDOW, STEP = 40, 20  # words: a long letter is read in overlapping windows, so that one line in the middle still counts
+WINDOW, STEP = (
+    40,
+    20,
+)  # words: a long letter is read in overlapping windows, so that one line in the middle still counts
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +74,8 @@ class Weighed:
 @dataclass(frozen=True, slots=True)
 class Classifier:
     """`weights[f, 0]` speaks for danger, `weights[f, 1]` for its being now, `weights[f, 2 + k]` for category k; `bias`
-    likewise. `check`/`amber`: the chances from which a text is CHECK or AMBER; `red`: from which danger is now. `words`:
-    hash of the lexicon it was trained with."""
+    likewise. `check`/`amber`: the chances from which a text is CHECK or AMBER; `red`: from which danger is now.
+    `words`: hash of the lexicon it was trained with."""
 
     weights: npt.NDArray[np.float32]
     bias: npt.NDArray[np.float32]

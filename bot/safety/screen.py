@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from bisect import bisect_left
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -37,9 +37,38 @@ URGENT = ("now", "recent", "weapon", "poison", "blade", "height", "hideplace", "
 CALM = ("media", "study", "paperdeath")  # slots that tell of a film, a lesson, papers after a death
 ESCALATE = 30 * 60 * 1000  # ms: two AMBER within this time are RED
 
+EXACT, BARE, GUESSED, MISSED = range(4)
+
 Span = tuple[int, int]
-Found = dict[str, list[Span]]  # slot -> where it is filled, in order
 Groups = dict[tuple[str, ...], list[Span]]  # the slots a phrase fills -> where such phrases stand
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Which slots a text fills, and where; a slot's places are gathered when somebody asks for them."""
+
+    groups: Groups
+    slots: Mapping[str, list[tuple[str, ...]]]  # slot -> the groups that fill it
+    guessed: bytes  # for each word, 1 where it was read as a word whose marks she left out
+    known: dict[str, list[Span]] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, groups: Groups, guessed: bytes = b"") -> Found:
+        slots: dict[str, list[tuple[str, ...]]] = {}
+        for group in groups:
+            for slot in group:
+                slots.setdefault(slot, []).append(group)
+        return cls(groups, slots, guessed)
+
+    def spans(self, slot: str) -> list[Span]:
+        """Where a slot is filled, in order; of a flood only its beginning and its end."""
+        spans = self.known.get(slot)
+        if spans is None:
+            spans = sorted(span for group in self.slots.get(slot, ()) for span in self.groups[group])
+            if len(spans) > SPANS:
+                spans = spans[: SPANS // 2] + spans[-SPANS // 2 :]
+            self.known[slot] = spans
+        return spans
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +82,17 @@ class Hit:
     parts: tuple[Span, ...]
     level: Level
     why: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """A text as the patterns left it. `hidden[i]`: word i stands in a harmless collocation."""
+
+    said: Words
+    weighed: Weighed
+    found: Found
+    hidden: bytearray
+    hits: Sequence[Hit]
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,11 +147,11 @@ class Screen:
         said = words(text, self.lexicon)
         weighed = self.classifier.weigh(said)
         found, hidden = self._found(said, weighed)
-        hits = _denied([_likely(hit, said, weighed) for hit in self._hits(said, found, until)])
+        hits = _denied([_likely(hit, found, weighed) for hit in self._hits(said, found, until)])
         kinds = {hit.sign.category for hit in hits if hit.level != "NONE"}
         danger = _verdict(hits, said, weighed.best().category if len(kinds) > 1 else "")
         if danger.level in ("NONE", "CHECK") and self.clock() < until:
-            danger = self._second(danger, hits, said, found, hidden)
+            danger = self._second(danger, Heard(said, weighed, found, hidden, hits))
         if middle and danger.level == "NONE" and any(alarm in middle for alarm in self.signs.alarms):
             return Danger("CHECK", why=("long text with an alarming word",))
         return danger
@@ -125,17 +165,20 @@ class Screen:
         """Every pattern found, after masks and modifiers: for lints and for explaining."""
         return self._hits(said, self._found(said, self.classifier.weigh(said))[0], float("inf"))
 
-    def _second(self, danger: Danger, hits: Sequence[Hit], said: Words, found: Found, hidden: bytearray) -> Danger:
+    def _second(self, danger: Danger, heard: Heard) -> Danger:
         """The classifier's opinion, for what no pattern says: CHECK. Words in a film or a textbook, and what she denies
         or says in jest, must be far more alarming. AMBER needs near certainty, and RED a sign of haste besides."""
-        said = _without(said, hidden)
-        opinion = self.classifier.weigh(said).best()
-        calm = any(hidden) or any(slot in found for slot in CALM) or any(hit.why for hit in hits)
-        if opinion.chance < (self.classifier.amber if calm else self.classifier.check):
+        calm = any(heard.hidden) or any(slot in heard.found.slots for slot in CALM) or any(h.why for h in heard.hits)
+        enough = self.classifier.amber if calm else self.classifier.check
+        said, opinion = heard.said, heard.weighed.best()
+        if opinion.chance >= enough and any(heard.hidden):
+            said = _without(said, heard.hidden)
+            opinion = self.classifier.weigh(said).best()
+        if opinion.chance < enough:
             return danger
         level: Level = "CHECK"
         if opinion.chance >= self.classifier.amber and not calm and len(said.tokens) <= LETTER:
-            haste = opinion.imminent >= self.classifier.red and any(slot in found for slot in URGENT)
+            haste = opinion.imminent >= self.classifier.red and any(slot in heard.found.slots for slot in URGENT)
             level = "RED" if haste else "AMBER"
         if LEVELS.index(level) <= LEVELS.index(danger.level):
             return danger
@@ -143,9 +186,9 @@ class Screen:
         return Danger(level, category, said.span(opinion.start, opinion.end), (*danger.why, "classifier"))
 
     def _hits(self, said: Words, found: Found, until: float) -> Iterator[Hit]:
-        for sign in self.signs.signs:
-            for pattern in sign.patterns:
-                if not pattern.needs <= found.keys():
+        for slot in found.slots:
+            for sign, pattern in self.signs.opened.get(slot, ()):
+                if not pattern.needs <= found.slots.keys():
                     continue
                 if self.clock() > until:
                     return
@@ -159,61 +202,70 @@ class Screen:
     def _found(self, said: Words, weighed: Weighed) -> tuple[Found, bytearray]:
         """Where each slot is filled, without what harmless collocations hide; and which words those hide. Words without
         marks hide nothing where the classifier is alarmed: they may be other words."""
-        groups = self._scan(said, weighed)
+        groups, guessed = self._scan(said, weighed)
         edges: Groups = {
             ("^",): [(i, i) for i, stop in enumerate(said.stop) if stop],
             ("$",): [(i + 1, i + 1) for i, stop in enumerate((*said.stop[1:], True)) if stop],
         }
-        found = _merged(groups | edges)
+        found = Found.of(groups | edges, guessed)
         hidden = bytearray(len(said.tokens))
         for mask in self.signs.masks:
-            if mask.needs <= found.keys():
+            if mask.needs <= found.slots.keys():
                 for start, end, _ in _matches(mask, found, WINDOW):
-                    doubt = any(said.loose[start:end]) and _alarming(weighed, start, end)
+                    doubt = any(guessed[start:end]) and _alarming(weighed, start, end)
                     if not doubt and not any(said.stop[start + 1 : end]):
                         hidden[start:end] = b"\1" * (end - start)
         if not any(hidden):
             return found, hidden
         seen = {slots: [(s, e) for s, e in spans if not any(hidden[s:e])] for slots, spans in groups.items()}
-        return _merged({slots: spans for slots, spans in seen.items() if spans} | edges), hidden
+        return Found.of({slots: spans for slots, spans in seen.items() if spans} | edges, guessed), hidden
 
-    def _scan(self, said: Words, weighed: Weighed) -> Groups:
-        """Which phrases stand where, one pass over the text; an unmarked homograph needs its cue, or an alarmed
-        classifier."""
+    def _scan(self, said: Words, weighed: Weighed) -> tuple[Groups, bytes]:
+        """Which phrases stand where, one pass over the text, and which words were guessed; an unmarked homograph needs
+        its cue, or an alarmed classifier."""
         groups: Groups = {}
         doubtful: list[tuple[tuple[str, ...], tuple[str, ...], Span]] = []
         size = len(said.tokens)
+        guessed = bytearray(size)
         for start in range(size):
             node = self.signs.root.next.get(said.bare[start])
             at = start + 1
             while node is not None:
                 for phrase in node.phrases:
-                    assumed = self._assumed(said, phrase.words, start)
-                    if assumed and phrase.cues is not None:
+                    reading = self._reading(said, phrase.words, start)
+                    if reading == MISSED:
+                        continue
+                    if reading == GUESSED:
+                        guessed[start:at] = b"\1" * (at - start)
+                    if reading != EXACT and phrase.cues is not None:
                         doubtful.append((phrase.slots, phrase.cues, (start, at)))
-                    elif assumed is not None:
+                    else:
                         groups.setdefault(phrase.slots, []).append((start, at))
                 node = node.next.get(said.bare[at]) if at < size else None
                 at += 1
         if doubtful:
-            sure = _merged(groups)
-            for slots, cues, (start, end) in doubtful:
-                if cues and (_near(sure, cues, start, end, CUE) or _alarming(weighed, start, end)):
-                    groups.setdefault(slots, []).append((start, end))
-        return groups
+            sure = Found.of(groups)
+            known = [
+                (slots, span)
+                for slots, cues, span in doubtful
+                if cues and (_near(sure, cues, *span, CUE) or _alarming(weighed, *span))
+            ]
+            for slots, span in known:
+                groups.setdefault(slots, []).append(span)
+        return groups, bytes(guessed)
 
-    def _assumed(self, said: Words, phrase: Sequence[str], start: int) -> bool | None:
-        """Whether the phrase stands here with marks left out; None when it does not stand here at all."""
-        assumed = False
+    def _reading(self, said: Words, phrase: Sequence[str], start: int) -> int:
+        """How the phrase stands here: EXACT, as BARE as the text around it, GUESSED with marks left out, or MISSED."""
+        reading = EXACT
         for at, word in enumerate(phrase, start):
             token, loose = said.tokens[at], said.loose[at]
             if token == word:
-                assumed |= loose == 2
+                reading = max(reading, BARE if loose == 2 else EXACT)
             elif not loose or (loose == 1 and token in self.signs.whole) or not stands_for(token, word):
-                return None
+                return MISSED
             else:
-                assumed = True
-        return assumed
+                reading = GUESSED
+        return reading
 
     def _modified(self, hit: Hit, found: Found, said: Words) -> Hit:
         level, why = hit.sign.level, list[str]()
@@ -265,10 +317,10 @@ def _matches(pattern: Pattern, found: Found, window: int) -> list[tuple[int, int
 
 def _chain(chain: Chain, found: Found) -> list[tuple[int, int, tuple[Span, ...]]]:
     states: dict[int, tuple[int, tuple[Span, ...]]] = {
-        end: (start, ((start, end),)) for start, end in found[chain.slots[0]]
+        end: (start, ((start, end),)) for start, end in found.spans(chain.slots[0])
     }
     for slot, gap in zip(chain.slots[1:], chain.gaps, strict=True):
-        spans = found[slot]
+        spans = found.spans(slot)
         nexts: dict[int, tuple[int, tuple[Span, ...]]] = {}
         for end, (start, parts) in states.items():
             at = bisect_left(spans, (end, 0))
@@ -286,9 +338,9 @@ def _alarming(weighed: Weighed, start: int, end: int) -> bool:
     return weighed.window(start - BESIDE, end + BESIDE).chance >= ALARMING
 
 
-def _likely(hit: Hit, said: Words, weighed: Weighed) -> Hit:
+def _likely(hit: Hit, found: Found, weighed: Weighed) -> Hit:
     """A pattern of words written without marks may be other words altogether; the classifier says how likely."""
-    if hit.level == "NONE" or not any(said.loose[hit.start : hit.end]):
+    if hit.level == "NONE" or not any(any(found.guessed[start:end]) for start, end in hit.parts):
         return hit
     chance = weighed.window(hit.start - BESIDE, hit.end + BESIDE).chance
     if chance >= LIKELY:
@@ -304,31 +356,19 @@ def _without(said: Words, hidden: bytearray) -> Words:
     return Words(*(tuple(row[i] for i in keep) for row in (said.tokens, said.bare, said.loose, said.stop)))  # type: ignore[arg-type]
 
 
-def _merged(groups: Groups) -> Found:
-    found: Found = {}
-    for slots, spans in groups.items():
-        for slot in slots:
-            found.setdefault(slot, []).extend(spans)
-    for slot, spans in found.items():
-        spans.sort()
-        if len(spans) > SPANS:
-            found[slot] = spans[: SPANS // 2] + spans[-SPANS // 2 :]
-    return found
-
-
 def _near(found: Found, slots: Sequence[str], start: int, end: int, window: int) -> bool:
     """Whether one of the slots stands within `window` words of the span, outside it."""
     return any(
         (e <= start and start - e <= window) or (s >= end and s - end <= window)
         for slot in slots
-        for s, e in found.get(slot, ())
+        for s, e in found.spans(slot)
     )
 
 
 def _negated(hit: Hit, found: Found, said: Words) -> bool:
     """A `not` right before the first part, or at most one word before a later part, with no stop between."""
     covered = {i for s, e in hit.parts for i in range(s, e)}
-    for s, e in found.get("not", ()):
+    for s, e in found.spans("not"):
         if any(i in covered for i in range(s, e)):
             continue
         for start, _ in hit.parts:
@@ -344,7 +384,7 @@ def _applies(modifier: Modifier, hit: Hit, found: Found) -> bool:
     if modifier.levels and hit.sign.level not in modifier.levels:
         return False
     if not any(
-        s <= hit.end + modifier.window and e >= hit.start - modifier.window for s, e in found.get(modifier.slot, ())
+        s <= hit.end + modifier.window and e >= hit.start - modifier.window for s, e in found.spans(modifier.slot)
     ):
         return False
     return not _near(found, modifier.unless, hit.start - 1, hit.end + 1, modifier.window + 1)

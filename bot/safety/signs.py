@@ -14,9 +14,11 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import product
+from math import inf
 from pathlib import Path
 from typing import Any, get_args
 
@@ -100,7 +102,8 @@ class Node:
 @dataclass(frozen=True, slots=True)
 class Signs:
     """The whole file, compiled. `digest` is the hash of its content without the `reviews` block. `whole`: words
-    that carry no marks of their own and are not missing any in a half-marked sentence."""
+    that carry no marks of their own and are not missing any in a half-marked sentence. `opened`: every pattern under
+    its rarest slot, so that only those are tried whose slot a text fills."""
 
     version: str
     digest: str
@@ -112,6 +115,7 @@ class Signs:
     reviews: tuple[Mapping[str, str], ...]
     alarms: tuple[str, ...]
     whole: frozenset[str]
+    opened: Mapping[str, tuple[tuple[Sign, Pattern], ...]]
     leaned: frozenset[str]  # slots that only serve as cues or parts of others
 
 
@@ -183,6 +187,12 @@ class _Reader:
         signs = [self.sign(item, index) for index, item in enumerate(data["signs"])]
         modifiers = [self.modifier(item, index) for index, item in enumerate(data.get("modifiers") or [])]
         cues = self.homographs(data.get("homographs") or [])
+        common = Counter(slot for names in self.fills.values() for slot in names)
+        opened: dict[str, list[tuple[Sign, Pattern]]] = {}
+        for sign in filter(None, signs):
+            for pattern in sign.patterns:
+                rarest = min(sorted(pattern.needs), key=lambda slot: inf if slot in EDGES else common[slot])
+                opened.setdefault(rarest, []).append((sign, pattern))
         return Signs(
             version=str(data.get("version", "")),
             digest=digest(data),
@@ -194,6 +204,7 @@ class _Reader:
             reviews=self.reviews(data.get("reviews") or []),
             alarms=tuple(a.lower() for a in self.texts(data.get("alarms") or [], "alarms")),
             whole=frozenset(self.texts(data.get("whole") or [], "whole")),
+            opened={slot: tuple(found) for slot, found in opened.items()},
             leaned=frozenset(self.leaned | {slot for needed in cues.values() for slot in needed}),
         )
 

@@ -98,8 +98,14 @@ def freeze(table: npt.NDArray[np.float16], path: Path, *, count: int, spelled: s
     """Writes the weights, and beside them their hash, thresholds and the hash of the words they were learnt with."""
     raw = table.astype("<f2").tobytes()
     path.write_bytes(raw)
-    label = {"sha256": hashlib.sha256(raw).hexdigest(), "check": CHECK, "amber": AMBER, "red": RED, "examples": count,
-             "words": spelled}
+    label = {
+        "sha256": hashlib.sha256(raw).hexdigest(),
+        "check": CHECK,
+        "amber": AMBER,
+        "red": RED,
+        "examples": count,
+        "words": spelled,
+    }
     path.with_suffix(".json").write_text(json.dumps(label, indent=1) + "\n", encoding="utf-8")
 
 
