@@ -195,7 +195,7 @@ def test_danger_in_the_middle_of_a_long_letter_is_heard(screen: Screen) -> None:
 # --- bad input ------------------------------------------------------------------------------------------------------
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.text(alphabet=st.characters(codec=None), max_size=300))
 def test_any_text_gives_a_danger(screen: Screen, text: str) -> None:
     danger = screen.read(text)
@@ -203,13 +203,13 @@ def test_any_text_gives_a_danger(screen: Screen, text: str) -> None:
     assert bool(danger.category) <= (danger.level != "NONE")
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.sampled_from("chồng em đánh không nhốt chết muốn bán dao . , ? phim".split()), max_size=80))
 def test_shuffled_alarming_words_never_break_it(screen: Screen, parts: list[str]) -> None:
     assert screen.read(" ".join(parts)).level in LEVELS
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.sampled_from([text for text, _ in NOW]), st.sampled_from(["\u200b", "\u202e", "\ufeff", "\ud800", " ", "!!!"])
 )
@@ -337,11 +337,12 @@ KEPT = ("chán sống", "tự_tử", "{now} .. {beat|strangle} {me}")
 
 
 def fewer(text: str) -> str:
-    """The danger signs with two patterns of each family, and those the tests name: read much faster."""
+    """The danger signs with two masks and two patterns of each family, and those the tests name: read much faster."""
     lines, kept = [], 0
     for line in text.splitlines():
-        kept = 0 if line.startswith("    any:") else kept + line.startswith("      - ")
-        if not line.startswith("      - ") or kept <= 2 or any(pattern in line for pattern in KEPT):
+        listed = line.startswith(("      - ", '  - "'))
+        kept = kept + 1 if listed else 0
+        if not listed or kept <= 2 or any(pattern in line for pattern in KEPT):
             lines.append(line)
     return "\n".join(lines) + "\n"
 

@@ -235,7 +235,10 @@ class _Reader:
     def trie(self, cues: Mapping[tuple[str, ...], tuple[str, ...]]) -> Node:
         """Every phrase of the file under its words without marks."""
         root = Node()
-        longer = [(key, needed) for key, needed in cues.items() if len(key) > 1]
+        longer: dict[str, list[tuple[str, ...]]] = {}
+        for key in cues:
+            if len(key) > 1:
+                longer.setdefault(key[0], []).append(key)
         for tokens, names in self.fills.items():
             node = root
             for token in tokens:
@@ -243,7 +246,7 @@ class _Reader:
             needed = (
                 cues.get(tokens)
                 if len(tokens) == 1
-                else next((c for k, c in longer if k[0] in tokens and _inside(k, tokens)), None)
+                else next((cues[k] for t in tokens for k in longer.get(t, ()) if _inside(k, tokens)), None)
             )
             node.phrases.append(Phrase(tokens, tuple(names), needed))
         return root
@@ -267,9 +270,22 @@ class _Reader:
         return result
 
     def spell(self, phrase: str) -> tuple[str, ...]:
+        """A phrase as messages are spelled: word by word, which is quicker, where no phrase of the lexicon stands."""
         if phrase not in self.spelled:
-            self.spelled[phrase] = normalise(phrase, self.lexicon).tokens
+            written = phrase.split()
+            tokens = tuple(token for word in written for token in self.spell(word)) if len(written) > 1 else ()
+            if not tokens or self.together(tokens) or self.together(tuple(written)):
+                tokens = normalise(phrase, self.lexicon).tokens
+            self.spelled[phrase] = tokens
         return self.spelled[phrase]
+
+    def together(self, tokens: tuple[str, ...]) -> bool:
+        """Whether the lexicon replaces some of these words together."""
+        return any(
+            tokens[at + 1 : at + 1 + len(rest)] == rest
+            for at, token in enumerate(tokens)
+            for rest, _ in self.lexicon.phrases.get(token, ())
+        )
 
     def fill(self, phrase: str, slot: str) -> None:
         """Lets a phrase fill a slot, as messages are spelled and as it is written."""
