@@ -16,7 +16,7 @@ Ints = NDArray[np.int32]
 Floats = NDArray[np.float32]
 Written = tuple[Sequence[str], Sequence[str]]  # tokens, concepts
 WINDOW = 8  # two words as far apart count as said together, in the view without marks
-RAREST = 2  # neighbours, pairs and character runs met in fewer texts are dropped
+RAREST, RAREST_PAIR = 2, 3  # what is met in fewer texts is dropped
 SHORTEST, LONGEST = 2, 5  # character runs
 _CACHED = 20_000  # tokens whose character runs are remembered
 BLOCK_WEIGHTS = np.array([1.0, 1.0, 0.5, 1.0]) / math.sqrt(3.25)  # words, pairs, concepts, characters
@@ -88,33 +88,38 @@ class View:
         nothing."""
         columns: list[int] = []
         numbers: list[int] = []
-        ends = np.zeros((2, len(texts)), np.int64)
+        lengths: list[int] = []
+        pairs: list[int] = []
         words = len(self.words)
         first = words + len(self.codes)
-        for at, (tokens, concepts) in enumerate(texts):
+        for tokens, concepts in texts:
+            before, earlier = len(columns), len(numbers)
             ids = [self.words.get(token, -1) for token in tokens]
             columns += [i for i in ids if i >= 0]
             columns += [first + self.concepts[c] for c in concepts if c in self.concepts]
             for token in tokens:
                 columns += self._runs.get(token) or self._run(token)
             numbers += codes(ids, words, window=self.window)
-            ends[:, at] = len(columns), len(numbers)
-        lengths = np.diff(ends, prepend=0)
-        rows = np.arange(len(texts))
+            lengths.append(len(columns) - before)
+            pairs.append(len(numbers) - earlier)
+        rows = np.arange(len(texts)) * self.size
         wanted = np.array(numbers, np.int64)
         found = np.searchsorted(self.codes, wanted)
         found[found == len(self.codes)] = 0
         hit = self.codes[found] == wanted if len(self.codes) else np.zeros(len(wanted), bool)
         keys = np.concatenate(
             [
-                np.repeat(rows, lengths[0]) * self.size + np.array(columns, np.int64),
-                np.repeat(rows, lengths[1])[hit] * self.size + found[hit] + words,
+                np.repeat(rows, lengths) + np.array(columns, np.int64),
+                np.repeat(rows, pairs)[hit] + found[hit] + words,
             ]
         )
         return self._weighed(keys, len(texts))
 
     def _weighed(self, keys: NDArray[np.int64], count: int) -> Rows:
-        keys, often = np.unique(keys, return_counts=True)
+        keys.sort()
+        at = np.flatnonzero(np.concatenate(([True], keys[1:] != keys[:-1]))) if len(keys) else keys
+        often = np.concatenate((at[1:], [len(keys)])) - at if len(keys) else keys
+        keys = keys[at]
         row, column = np.divmod(keys, max(self.size, 1))
         weights = (1 + np.log(often)) * self.idf[column]
         _, *ends = self.blocks
@@ -144,7 +149,8 @@ def learn(texts: Sequence[Written], *, window: int) -> View:
         chars.update(set(chain.from_iterable(runs[token] for token in tokens)))
         concepts.update(set(named))
     numbers, times = _in_texts(near)
-    numbers, times = numbers[times >= RAREST], times[times >= RAREST]
+    enough = times >= np.where(numbers < (len(words) + 2) ** 2, RAREST, RAREST_PAIR)
+    numbers, times = numbers[enough], times[enough]
     kept = sorted(run for run, count in chars.items() if count >= RAREST)
     named = sorted(concepts)
     counts = [often[w] for w in words] + times.tolist()

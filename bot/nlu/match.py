@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import math
 import os
 import subprocess
 import sys
@@ -143,12 +144,12 @@ class Matcher:
         limits = model.calibration
         if not agreed:  # the story as a whole speaks of something else: ask, do not tell
             sure = min(sure, limits.answer - 0.01)
-        order = near.order[z[near.order] > SHUT / 2]
-        shares = np.exp((z[order] - z[order[0]]) / 0.25) if len(order) else np.zeros(1)
-        rest = shares[1:] / max(float(shares[1:].sum()), 1e-9) * (1 - sure)
-        points = [sure, *(min(sure, float(r)) for r in rest)][: len(order)]
+        order = [int(at) for at in near.order if z[at] > SHUT / 2]
+        shares = [math.exp(float(z[at] - z[order[0]]) / 0.25) for at in order[1:]]
+        points = [sure, *(min(sure, share / sum(shares) * (1 - sure)) for share in shares)]
         candidates = tuple(
-            Candidate(self.articles[i], self.titles[i], round(p, 4)) for i, p in zip(order, points, strict=True)
+            Candidate(self.articles[at], self.titles[at], round(point, 4))
+            for at, point in zip(order, points, strict=False)
         )
         band: Band = "answer" if sure >= limits.answer else "clarify" if sure >= limits.clarify else "unknown"
         why = self._why(model, near, whole, sure=sure, band=band)
