@@ -11,6 +11,7 @@ import hashlib
 import json
 from dataclasses import dataclass
 from itertools import pairwise
+from math import exp, sqrt
 from pathlib import Path
 from typing import Any
 from zlib import crc32
@@ -48,27 +49,39 @@ class Opinion:
 @dataclass(frozen=True, slots=True)
 class Weighed:
     """A text with its weights summed up to each word, so that every window of it is read at once: `sums[i]` of the
-    features (`counts[i]` of them) that begin before word i."""
+    features (`counts[i]` of them) that begin before word i; `first`: its first two columns as plain numbers."""
 
     sums: npt.NDArray[np.float32]
-    counts: npt.NDArray[np.int64]
+    counts: list[int]
+    first: list[list[float]]
     bias: npt.NDArray[np.float32]
 
     def best(self) -> Opinion:
         """The most alarming window."""
-        size = len(self.counts) - 1
-        windows = (self.window(start, start + WINDOW) for start in range(0, max(1, size - STEP), STEP))
-        return max(windows, key=lambda opinion: opinion.chance)
+        starts = range(0, max(1, len(self.counts) - 1 - STEP), STEP)
+        start = max(starts, key=lambda at: self.chance(at, at + WINDOW))
+        return self.window(start, start + WINDOW)
+
+    def chance(self, start: int, end: int) -> float:
+        """The chance that the words from `start` up to `end` speak of danger; of fewer than two words, none."""
+        return self._certain(start, end, 0)
 
     def window(self, start: int, end: int) -> Opinion:
-        """The opinion of the words from `start` up to `end`; of fewer than two words, none."""
+        """The whole opinion of these words."""
         start, end = max(0, start), min(len(self.counts) - 1, end)
         if end - start < 2:
             return Opinion(0.0, "", start=start, end=end)
+        kinds = (self.sums[end] - self.sums[start])[2:] / sqrt(max(1, self.counts[end] - self.counts[start]))
+        category = CATEGORIES[int((kinds + self.bias[2:]).argmax())]
+        return Opinion(self.chance(start, end), category, self._certain(start, end, 1), start, end)
+
+    def _certain(self, start: int, end: int, column: int) -> float:
+        start, end = max(0, start), min(len(self.counts) - 1, end)
+        if end - start < 2:
+            return 0.0
         count = max(1, self.counts[end] - self.counts[start])
-        scores = (self.sums[end] - self.sums[start]) / np.sqrt(count) + self.bias
-        chance, imminent = (1 / (1 + np.exp(-np.clip(scores[:2], -30, 30)))).tolist()
-        return Opinion(chance, CATEGORIES[int(scores[2:].argmax())], imminent, start, end)
+        score = (self.first[column][end] - self.first[column][start]) / sqrt(count) + float(self.bias[column])
+        return 1 / (1 + exp(-max(-30.0, min(30.0, score))))
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,8 +105,8 @@ class Classifier:
         sums = np.zeros((size + 1, each.shape[1]), dtype=np.float32)
         for column in range(each.shape[1]):
             np.cumsum(np.bincount(owner, each[:, column], size), out=sums[1:, column])
-        counts = np.concatenate(([0], np.cumsum(np.bincount(owner, minlength=size))))
-        return Weighed(sums, counts, self.bias)
+        counts = [0, *np.cumsum(np.bincount(owner, minlength=size)).tolist()]
+        return Weighed(sums, counts, sums[:, :2].T.tolist(), self.bias)
 
 
 def silent() -> Classifier:

@@ -37,6 +37,8 @@ URGENT = ("now", "recent", "weapon", "poison", "blade", "height", "hideplace", "
 CALM = ("media", "study", "paperdeath")  # slots that tell of a film, a lesson, papers after a death
 ESCALATE = 30 * 60 * 1000  # ms: two AMBER within this time are RED
 
+NARROW, LONGEST = 4, 6  # how much rarer a part must be to be looked at first; words of the longest phrases
+
 EXACT, BARE, GUESSED, MISSED = range(4)
 
 Span = tuple[int, int]
@@ -49,22 +51,24 @@ class Found:
 
     groups: Groups
     slots: Mapping[str, list[tuple[str, ...]]]  # slot -> the groups that fill it
-    guessed: bytes  # for each word, 1 where it was read as a word whose marks she left out
+    hidden: bytes = b""  # for each word, 1 where it stands in a harmless collocation; empty when none does
     known: dict[str, list[Span]] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, groups: Groups, guessed: bytes = b"") -> Found:
+    def of(cls, groups: Groups) -> Found:
         slots: dict[str, list[tuple[str, ...]]] = {}
         for group in groups:
             for slot in group:
                 slots.setdefault(slot, []).append(group)
-        return cls(groups, slots, guessed)
+        return cls(groups, slots)
 
     def spans(self, slot: str) -> list[Span]:
-        """Where a slot is filled, in order; of a flood only its beginning and its end."""
+        """Where a slot is filled, in order, hidden words left out; of a flood only its beginning and its end."""
         spans = self.known.get(slot)
         if spans is None:
             spans = sorted(span for group in self.slots.get(slot, ()) for span in self.groups[group])
+            if self.hidden:
+                spans = [span for span in spans if not any(self.hidden[span[0] : span[1]])]
             if len(spans) > SPANS:
                 spans = spans[: SPANS // 2] + spans[-SPANS // 2 :]
             self.known[slot] = spans
@@ -86,12 +90,11 @@ class Hit:
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """A text as the patterns left it. `hidden[i]`: word i stands in a harmless collocation."""
+    """A text as the patterns left it."""
 
     said: Words
     weighed: Weighed
     found: Found
-    hidden: bytearray
     hits: Sequence[Hit]
 
 
@@ -146,12 +149,12 @@ class Screen:
             text, middle = text[:HEAD] + "\n" + text[-HEAD:], text[HEAD:-HEAD][:1_000_000].lower()
         said = words(text, self.lexicon)
         weighed = self.classifier.weigh(said)
-        found, hidden = self._found(said, weighed)
-        hits = _denied([_likely(hit, found, weighed) for hit in self._hits(said, found, until)])
+        found, guessed = self._found(said, weighed)
+        hits = _denied([_likely(hit, guessed, weighed) for hit in self._hits(said, found, until)])
         kinds = {hit.sign.category for hit in hits if hit.level != "NONE"}
         danger = _verdict(hits, said, weighed.best().category if len(kinds) > 1 else "")
         if danger.level in ("NONE", "CHECK") and self.clock() < until:
-            danger = self._second(danger, Heard(said, weighed, found, hidden, hits))
+            danger = self._second(danger, Heard(said, weighed, found, hits))
         if middle and danger.level == "NONE" and any(alarm in middle for alarm in self.signs.alarms):
             return Danger("CHECK", why=("long text with an alarming word",))
         return danger
@@ -168,17 +171,18 @@ class Screen:
     def _second(self, danger: Danger, heard: Heard) -> Danger:
         """The classifier's opinion, for what no pattern says: CHECK. Words in a film or a textbook, and what she denies
         or says in jest, must be far more alarming. AMBER needs near certainty, and RED a sign of haste besides."""
-        calm = any(heard.hidden) or any(slot in heard.found.slots for slot in CALM) or any(h.why for h in heard.hits)
+        found = heard.found
+        calm = bool(found.hidden) or any(found.spans(slot) for slot in CALM) or any(hit.why for hit in heard.hits)
         enough = self.classifier.amber if calm else self.classifier.check
         said, opinion = heard.said, heard.weighed.best()
-        if opinion.chance >= enough and any(heard.hidden):
-            said = _without(said, heard.hidden)
+        if opinion.chance >= enough and found.hidden:
+            said = _without(said, found.hidden)
             opinion = self.classifier.weigh(said).best()
         if opinion.chance < enough:
             return danger
         level: Level = "CHECK"
         if opinion.chance >= self.classifier.amber and not calm and len(said.tokens) <= LETTER:
-            haste = opinion.imminent >= self.classifier.red and any(slot in heard.found.slots for slot in URGENT)
+            haste = opinion.imminent >= self.classifier.red and any(found.spans(slot) for slot in URGENT)
             level = "RED" if haste else "AMBER"
         if LEVELS.index(level) <= LEVELS.index(danger.level):
             return danger
@@ -199,30 +203,33 @@ class Screen:
                         continue
                     yield self._modified(Hit(sign, pattern, start, end, parts, sign.level), found, said)
 
-    def _found(self, said: Words, weighed: Weighed) -> tuple[Found, bytearray]:
-        """Where each slot is filled, without what harmless collocations hide; and which words those hide. Words without
-        marks hide nothing where the classifier is alarmed: they may be other words."""
-        groups, guessed = self._scan(said, weighed)
-        edges: Groups = {
-            ("^",): [(i, i) for i, stop in enumerate(said.stop) if stop],
-            ("$",): [(i + 1, i + 1) for i, stop in enumerate((*said.stop[1:], True)) if stop],
-        }
-        found = Found.of(groups | edges, guessed)
+    def _found(self, said: Words, weighed: Weighed) -> tuple[Found, bytes]:
+        """Where each slot is filled, without what harmless collocations hide; and which words were guessed, their marks
+        being left out. Guessed words hide nothing where the classifier is alarmed: they may be other words."""
+        groups, doubtful, guessed = self._scan(said)
+        groups[("^",)] = [(i, i) for i, stop in enumerate(said.stop) if stop]
+        groups[("$",)] = [(i + 1, i + 1) for i, stop in enumerate((*said.stop[1:], True)) if stop]
+        sure = Found.of(groups)
+        meant = [
+            (slots, span)
+            for slots, cues, span in doubtful
+            if cues and (_near(sure, cues, *span, CUE) or weighed.chance(*_beside(*span)) >= ALARMING)
+        ]
+        for slots, span in meant:
+            groups.setdefault(slots, []).append(span)
+        found = Found.of(groups) if meant else sure
         hidden = bytearray(len(said.tokens))
         for mask in self.signs.masks:
             if mask.needs <= found.slots.keys():
                 for start, end, _ in _matches(mask, found, WINDOW):
-                    doubt = any(guessed[start:end]) and _alarming(weighed, start, end)
+                    doubt = any(guessed[start:end]) and weighed.chance(*_beside(start, end)) >= ALARMING
                     if not doubt and not any(said.stop[start + 1 : end]):
                         hidden[start:end] = b"\1" * (end - start)
-        if not any(hidden):
-            return found, hidden
-        seen = {slots: [(s, e) for s, e in spans if not any(hidden[s:e])] for slots, spans in groups.items()}
-        return Found.of({slots: spans for slots, spans in seen.items() if spans} | edges, guessed), hidden
+        return (Found(found.groups, found.slots, bytes(hidden)) if any(hidden) else found), guessed
 
-    def _scan(self, said: Words, weighed: Weighed) -> tuple[Groups, bytes]:
-        """Which phrases stand where, one pass over the text, and which words were guessed; an unmarked homograph needs
-        its cue, or an alarmed classifier."""
+    def _scan(self, said: Words) -> tuple[Groups, list[tuple[tuple[str, ...], tuple[str, ...], Span]], bytes]:
+        """Which phrases stand where, one pass over the text; unmarked homographs apart, each with the cues it needs;
+        and which words were guessed."""
         groups: Groups = {}
         doubtful: list[tuple[tuple[str, ...], tuple[str, ...], Span]] = []
         size = len(said.tokens)
@@ -243,16 +250,7 @@ class Screen:
                         groups.setdefault(phrase.slots, []).append((start, at))
                 node = node.next.get(said.bare[at]) if at < size else None
                 at += 1
-        if doubtful:
-            sure = Found.of(groups)
-            known = [
-                (slots, span)
-                for slots, cues, span in doubtful
-                if cues and (_near(sure, cues, *span, CUE) or _alarming(weighed, *span))
-            ]
-            for slots, span in known:
-                groups.setdefault(slots, []).append(span)
-        return groups, bytes(guessed)
+        return groups, doubtful, bytes(guessed)
 
     def _reading(self, said: Words, phrase: Sequence[str], start: int) -> int:
         """How the phrase stands here: EXACT, as BARE as the text around it, GUESSED with marks left out, or MISSED."""
@@ -316,9 +314,13 @@ def _matches(pattern: Pattern, found: Found, window: int) -> list[tuple[int, int
 
 
 def _chain(chain: Chain, found: Found) -> list[tuple[int, int, tuple[Span, ...]]]:
-    states: dict[int, tuple[int, tuple[Span, ...]]] = {
-        end: (start, ((start, end),)) for start, end in found.spans(chain.slots[0])
-    }
+    opening = found.spans(chain.slots[0])
+    rarest = min((found.spans(slot) for slot in chain.slots), key=len)
+    if len(opening) > NARROW * len(rarest):  # begin only where the rarest part is within reach
+        reach = sum(chain.gaps) + LONGEST * len(chain.slots)
+        ranges = [(bisect_left(opening, (start - reach, 0)), bisect_left(opening, (end, 0))) for start, end in rarest]
+        opening = [opening[at] for at in sorted({at for low, high in ranges for at in range(low, high)})]
+    states: dict[int, tuple[int, tuple[Span, ...]]] = {end: (start, ((start, end),)) for start, end in opening}
     for slot, gap in zip(chain.slots[1:], chain.gaps, strict=True):
         spans = found.spans(slot)
         nexts: dict[int, tuple[int, tuple[Span, ...]]] = {}
@@ -334,24 +336,23 @@ def _chain(chain: Chain, found: Found) -> list[tuple[int, int, tuple[Span, ...]]
     return [(start, end, parts) for end, (start, parts) in states.items()]
 
 
-def _alarming(weighed: Weighed, start: int, end: int) -> bool:
-    return weighed.window(start - BESIDE, end + BESIDE).chance >= ALARMING
+def _beside(start: int, end: int) -> Span:
+    """A span with the words around it that the classifier reads with it."""
+    return start - BESIDE, end + BESIDE
 
 
-def _likely(hit: Hit, found: Found, weighed: Weighed) -> Hit:
+def _likely(hit: Hit, guessed: bytes, weighed: Weighed) -> Hit:
     """A pattern of words written without marks may be other words altogether; the classifier says how likely."""
-    if hit.level == "NONE" or not any(any(found.guessed[start:end]) for start, end in hit.parts):
+    if hit.level == "NONE" or not any(any(guessed[start:end]) for start, end in hit.parts):
         return hit
-    chance = weighed.window(hit.start - BESIDE, hit.end + BESIDE).chance
+    chance = weighed.chance(*_beside(hit.start, hit.end))
     if chance >= LIKELY:
         return hit
     return replace(hit, level="NONE" if chance < PLAIN else _lower(hit.level, "CHECK"), why=(*hit.why, "unmarked"))
 
 
-def _without(said: Words, hidden: bytearray) -> Words:
+def _without(said: Words, hidden: bytes) -> Words:
     """The text without its hidden words."""
-    if not any(hidden):
-        return said
     keep = [i for i, out in enumerate(hidden) if not out]
     return Words(*(tuple(row[i] for i in keep) for row in (said.tokens, said.bare, said.loose, said.stop)))  # type: ignore[arg-type]
 
