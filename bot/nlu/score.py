@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from bot.nlu.features import BLOCK_WEIGHTS, Floats, Ints
 from bot.nlu.model import Calibration, Model, Text
 
-GATE, GATE_FULL = 0.42, 0.35  # the marked view's part grows with the share of marked words up to this
+GATE = 0.42  # the most that the marked view may weigh
+MARKED, FULLY = 0.45, 0.7  # the share of marked words from which it weighs anything, and from which all it may
 BEST = 5  # articles kept of all
 FACTS = ("score", "lead", "lead over third", "nearest", "known words", "length", "out of scope")
 FULL = float(BLOCK_WEIGHTS[:3] @ BLOCK_WEIGHTS[:3])  # the product of a text with itself, character runs aside
@@ -41,14 +42,14 @@ def fits(model: Model, texts: Sequence[Text], *, share: float) -> tuple[Row, lis
     """The first text's row in the plain view, and the fit of each text; `share` is the part of her words that carry
     marks."""
     plain = model.plain.encode([(text.plain, text.concepts) for text in texts])
-    marked = model.marked.encode([(text.tokens, text.concepts) for text in texts]) if share else plain
+    marked = model.marked.encode([(text.tokens, text.concepts) for text in texts]) if share > MARKED else plain
     return plain.row(0), [fit(model, plain.row(at), marked.row(at), share=share) for at in range(len(texts))]
 
 
 def fit(model: Model, plain: Row, marked: Row, *, share: float) -> Fit:
     z = _linear(model.plain_weights, plain)
-    if share:
-        g = GATE * min(1.0, share / GATE_FULL)
+    if share > MARKED:
+        g = GATE * min(1.0, (share - MARKED) / (FULLY - MARKED))
         z = (1 - g) * z + g * _linear(model.marked_weights, marked)
     return Fit(z[:-1], float(z[-1]))
 
@@ -78,9 +79,10 @@ def facts(near: Near, *, words: int, known: float) -> Floats:
 
 
 def sure(calibration: Calibration, found: Floats) -> float:
-    """The calibrated chance that the best article is the right one."""
+    """The calibrated chance that the best article is the right one; never certainty, which is for known questions."""
     c = calibration
-    return float(1 / (1 + np.exp(-(crossed((found - c.mean) / c.scale) @ c.weights + c.bias))))
+    odds = float(crossed((found - c.mean) / c.scale) @ c.weights) + c.bias
+    return 1 / (1 + math.exp(-max(-7.0, min(7.0, odds))))
 
 
 def crossed(standard: Floats) -> Floats:
