@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -84,3 +86,23 @@ def test_migrations_go_down_and_up_again(database: Database) -> None:
     migrate.upgrade(database)
     assert migrate.current(database) == migrate.newest()
     assert migrate.differences(database) == []
+
+
+def test_processes_that_start_together_agree_on_one_index_key(database: Database, database_url: str) -> None:
+    others = [Database(database_url, Keyring([SECRET])) for _ in range(6)]
+    start = threading.Barrier(len(others))
+    found: list[bytes] = []
+
+    def look(other: Database) -> None:
+        start.wait()
+        found.append(other.keyring.index("x"))
+
+    threads = [threading.Thread(target=look, args=(other,)) for other in others]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for other in others:
+        other.close()
+    assert len(found) == 6
+    assert len(set(found)) == 1

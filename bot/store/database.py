@@ -15,7 +15,8 @@ from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import psycopg
-from sqlalchemy import Connection, Engine, create_engine, event, text
+from sqlalchemy import Connection, Engine, create_engine, event, select, text
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError, DisconnectionError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
@@ -80,13 +81,13 @@ class Database:
                 raw.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
     def _index_key(self) -> bytes:
-        table = Meta.__table__
+        """Whoever comes first plants the key; everybody reads back the one that stands."""
+        dialect = sqlite if self.sqlite else postgresql
+        planted = {"name": "index_key", "value": self._bare_keyring.wrap(new_index_key()), "until": 0}
         with self.write() as connection:
-            wrapped = connection.execute(text("SELECT value FROM meta WHERE name = 'index_key'")).scalar()
-            if wrapped is None:
-                wrapped = self._bare_keyring.wrap(new_index_key())
-                connection.execute(table.insert().values(name="index_key", value=wrapped, until=0))  # type: ignore[attr-defined]
-        return self._bare_keyring.unwrap(bytes(wrapped))
+            connection.execute(dialect.insert(Meta).values(**planted).on_conflict_do_nothing(index_elements=["name"]))
+            wrapped = connection.execute(select(Meta.value).where(Meta.name == "index_key")).scalar_one()
+        return self._bare_keyring.unwrap(bytes(wrapped or b""))
 
 
 def prepare_sqlite(url: str) -> None:
