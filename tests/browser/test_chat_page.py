@@ -70,7 +70,7 @@ def opened(browser: Browser, address: str, look: Look) -> Iterator[Page]:
     _, width, height, scheme = look
     context = browser.new_context(viewport={"width": width, "height": height}, color_scheme=scheme, locale="vi-VN")
     page = context.new_page()
-    page.set_default_timeout(10_000)
+    page.set_default_timeout(30_000)
     faults: list[str] = []
     page.on("pageerror", lambda error: faults.append(str(error)))
     page.on("console", lambda message: faults.append(message.text) if message.type in ("error", "warning") else None)

@@ -88,7 +88,7 @@ def opened(browser: Browser, address: str, cookie: str, look: Look) -> Iterator[
         ]
     )
     page = context.new_page()
-    page.set_default_timeout(20_000)
+    page.set_default_timeout(30_000)
     faults: list[str] = []
     page.on("pageerror", lambda error: faults.append(str(error)))
     page.on("console", lambda message: faults.append(message.text) if message.type in ("error", "warning") else None)
