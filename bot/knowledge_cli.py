@@ -59,7 +59,7 @@ def learner(root: Path, *, cache: Path | None = None) -> trial.Train:
 
     def train(held: Sequence[Article]) -> trial.Reader:
         return Matcher.train(
-            {article.id: article.questions for article in held},
+            {article.id: article.asked for article in held},
             {article.id: article.title for article in held},
             {article.id: article.said for article in held},
             lexicon,

@@ -111,7 +111,7 @@ def open_library(
         nonlocal held
         lexicon = words.load(root / "words.yml")
         held = Matcher.train(
-            {article.id: article.questions for article in knowledge.articles.values()},
+            {article.id: article.asked for article in knowledge.articles.values()},
             {article.id: article.title for article in knowledge.articles.values()},
             {article.id: article.said for article in knowledge.articles.values()},
             lexicon,

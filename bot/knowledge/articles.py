@@ -110,6 +110,11 @@ class Article:
         return self.review.status
 
     @property
+    def asked(self) -> tuple[str, ...]:
+        """All the ways of asking for it, the name on its button too."""
+        return (*self.questions, self.short)
+
+    @property
     def said(self) -> str:
         """All that she can be told, as one text."""
         cases = [line for case in (self.variants.cases if self.variants else ()) for line in case.answer]
