@@ -16,13 +16,15 @@ from bot.channels.webchat import Webchat
 from bot.channels.zalo import Zalo, ZaloAccount
 from bot.clock import Job
 from bot.engine import REQUIRED, Book
-from bot.errors import Unreachable
+from bot.engine.book import Reader
+from bot.errors import SettingsError, Unreachable
 from bot.grants import Grants
 from bot.hearing import ZONE
 from bot.http import Http
 from bot.knowledge import Knowledge, Library, Province
 from bot.metrics import Meter
 from bot.nlu import acts, words
+from bot.nlu.embedding import Advised, sentence_transformer
 from bot.nlu.entities import load_places
 from bot.nlu.match import Matcher
 from bot.nlu.outside import load_out_of_scope
@@ -125,7 +127,7 @@ def open_library(
         ids = tuple(knowledge.articles)
         book = Book(
             knowledge=knowledge,
-            reader=held.read,
+            reader=_reader(held, settings.embeddings_model),
             screen=Screen.load(root),
             flows=flows.load(HERE / "flows", actions=actions, articles=ids, required=REQUIRED),
             texts=catalogues,
@@ -138,6 +140,18 @@ def open_library(
         return mind(knowledge, replace(before.book, reader=reader))
 
     return Library(root, train, now=lambda: datetime.datetime.now(ZONE), approved=approved, meanwhile=meanwhile)
+
+
+def _reader(matcher: Matcher, model: str) -> Reader:
+    """The matcher's reading, with a sentence encoder's second opinion where the settings name one."""
+    if not model:
+        return matcher.read
+    try:
+        encoder = sentence_transformer(Path(model))
+    except (ImportError, OSError, ValueError) as error:
+        hint = "install the `embeddings` extra and name the folder of a sentence-transformers model"
+        raise SettingsError([f"OSSO_EMBEDDINGS_MODEL: cannot be used ({type(error).__name__}); {hint}"]) from error
+    return Advised.of(matcher, encoder).read
 
 
 def open_channels(settings: Settings) -> tuple[Messenger, Zalo]:
