@@ -36,7 +36,8 @@ TODAY = datetime.date(2026, 11, 25)
 
 @pytest.fixture(scope="module")
 def screen() -> Screen:
-    return Screen.load(KNOWLEDGE)
+    """The screen as shipped, with a watch that stands still: no test may depend on how busy the machine is."""
+    return replace(Screen.load(KNOWLEDGE), clock=Stopwatch(0.0))
 
 
 def bare(text: str) -> str:
