@@ -11,8 +11,8 @@ from bench.places import place, reachable
 from bench.processes import served
 from tests.standin import standing
 
-ROUNDS, PER_ROUND, WARM = 5, 1200, 300
-PER_SECOND, SECONDS = 50, 12
+ROUNDS, PER_ROUND, WARM = 5, 400, 150
+PER_SECOND, SECONDS = 50, 8
 
 
 def hooks(count: int) -> list[webhooks.Webhook]:

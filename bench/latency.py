@@ -12,7 +12,7 @@ from bench.places import place, reachable
 from bench.processes import served
 from tests.standin import Standin, standing
 
-WARM, MESSAGES, PAUSE_S = 8, 50, 0.03
+WARM, MESSAGES, PAUSE_S = 8, 40, 0.03
 
 
 def run() -> Iterator[Figure]:
