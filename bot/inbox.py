@@ -23,7 +23,6 @@ from bot.messages import (
     Event,
     Handover,
     Ignored,
-    Level,
     Message,
     Notice,
     Receipt,
@@ -279,7 +278,3 @@ def _notice(door: _Door, event: Notice) -> None:
     }
     if queries.add_inbox(door.connection, values) is not None:
         queries.raise_alarm(door.connection, event.kind[:32], f"{event.channel} {event.account}"[:80], door.now)
-
-
-def rank(level: Level) -> int:
-    return LEVELS.index(level)

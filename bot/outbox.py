@@ -25,7 +25,8 @@ from bot.store.bodies import reply_from_json, reply_to_json
 DELAYS = (1.0, 5.0, 15.0, 60.0, 300.0)  # seconds, ±20 %
 UNKNOWN_MS = 60_000
 WAIT_S = 300.0
-STOPPED_S = 1800.0
+STOPPED_MS = 1_800_000  # one message then tries whether the channel goes again
+SEEN_MS = 60_000  # `last send` is written down this often, not for every message
 
 
 def say_next(rim: Rim, held: Holding) -> bool:
@@ -58,6 +59,7 @@ def _due(rim: Rim, row: RowMapping | None) -> bool:
 class _Attempt:
     row: RowMapping
     speech: Speech
+    health: RowMapping | None  # of the account, as it was at the gate
 
 
 def _gate(
@@ -76,8 +78,8 @@ def _gate(
         queries.change_outbox(connection, outbox_id, status="failed", code="gone")
         return None
     health = queries.get_health(connection, conversation["channel"], conversation["account"])
-    if health is not None and health["pause_until"] > now:
-        queries.change_outbox(connection, outbox_id, next_at=health["pause_until"])
+    if health is not None and (held_until := _held_until(health)) > now:
+        queries.change_outbox(connection, outbox_id, next_at=held_until)
         return None
     if row["purpose"] in queries.PROACTIVE:
         later = safe_time(safe_contact(held.key, conversation), now)
@@ -103,7 +105,13 @@ def _gate(
         author="person" if by_person else "bot",
         human_tag=by_person and not window.bot,
     )
-    return _Attempt(row, speech)
+    return _Attempt(row, speech, health)
+
+
+def _held_until(health: RowMapping) -> int:
+    """Until when (ms) nothing may leave by this account: the platform's rate limit, or a stop until somebody acts."""
+    stopped = health["stopped_at"] + STOPPED_MS if health["stopped_at"] else 0
+    return int(max(health["pause_until"], stopped))
 
 
 def _deliver(rim: Rim, speech: Speech) -> Outcome:
@@ -151,6 +159,7 @@ def _settle(rim: Rim, connection: Connection, held: Holding, attempt: _Attempt, 
         case "sent":
             values |= {"status": "sent", "sent_at": now, "code": ""}
             queries.change_conversation(connection, held.id, said_at=now)
+            _note_sent(connection, address, attempt.health, now)
         case "unknown":
             values |= {"status": "unknown", "code": ""}
         case "retry" if tries <= len(DELAYS):
@@ -164,7 +173,7 @@ def _settle(rim: Rim, connection: Connection, held: Holding, attempt: _Attempt, 
         case "wait":
             values |= {"status": "due", "next_at": now + int((outcome.retry_after or WAIT_S) * 1000)}
         case "stop":
-            values |= {"status": "due", "next_at": now + int(STOPPED_S * 1000)}
+            values |= {"status": "due", "next_at": now + STOPPED_MS}
             stopped = {"stopped_at": now, "stopped_code": outcome.code[:32]}
             queries.note_health(connection, address.channel, address.account, **stopped)
             queries.raise_alarm(connection, "channel-stopped", f"{address.channel} {address.account}"[:80], now)
@@ -192,6 +201,15 @@ def _settle(rim: Rim, connection: Connection, held: Holding, attempt: _Attempt, 
     current = queries.outbox_by_uuid(connection, row["uuid"])
     if current is not None and not (current["status"] == "sent" and outcome.verdict != "sent"):
         queries.change_outbox(connection, outbox_id, **values)
+
+
+def _note_sent(connection: Connection, address: Address, health: RowMapping | None, now: int) -> None:
+    """The account speaks: what was stopped goes again."""
+    if health is None or health["stopped_at"] or now - health["sent_at"] >= SEEN_MS:
+        sent = {"sent_at": now, "stopped_at": None, "stopped_code": ""}
+        queries.note_health(connection, address.channel, address.account, **sent)
+    if health is not None and health["stopped_at"]:
+        queries.clear_alarm(connection, "channel-stopped", f"{address.channel} {address.account}"[:80], now)
 
 
 def settle_unknown(rim: Rim) -> list[int]:

@@ -12,6 +12,7 @@ from apscheduler.schedulers.background import BackgroundScheduler
 from bot import clock, log, wiring
 from bot.app import create_server
 from bot.settings import Settings, read_settings
+from bot.store import queries
 from bot.wiring import Hands, Parts
 from handoff.accounts import upkeep
 from handoff.accounts.accounts import open_accounts
@@ -48,6 +49,8 @@ def start(parts: Parts, *, works: bool, ticks: bool) -> Running:
     hands.start()
     jobs = wiring.own_jobs(parts)
     if works:
+        with parts.database.write() as connection:
+            queries.lift_stops(connection, parts.rim.clock())
         jobs += clock.worker_jobs(parts.rim, hands.wake)
     if ticks:
         accounts = open_accounts(parts.settings, parts.database, clock=parts.rim.clock, offices=dict)

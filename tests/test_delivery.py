@@ -9,8 +9,9 @@ from sqlalchemy import text
 
 from bot.clock import fire_timers, hand_back_idle
 from bot.messages import Choice, Consent, Echo, Forget, Handover, Message, Notice, Receipt, Reply, Timer, Turn
-from bot.outbox import UNKNOWN_MS, settle_unknown
+from bot.outbox import STOPPED_MS, UNKNOWN_MS, settle_unknown
 from bot.rim import MaybeSent, NotSent
+from bot.store import queries
 from bot.store.database import Database
 from bot.worker import ThreadWaker, Worker, sweep
 from tests.conftest import dump
@@ -162,6 +163,29 @@ def test_a_token_refused_twice_stops_the_channel_and_raises_an_alarm(stage: Stag
     stage.write("chào", channel="zalo")
     assert statuses(stage) == ["due"]
     assert stage.rows("SELECT kind, subject FROM alarm") == [("channel-stopped", "zalo 222")]
+
+
+def test_a_stopped_channel_keeps_still_for_everybody_and_is_seen_to_go_again(stage: Stage) -> None:
+    stage.platforms.script = [answer(401, {"error": {"code": 190, "message": ""}})]
+    stage.write("một", person="p1")
+    stage.write("hai", person="p2")
+    assert len(stage.platforms.calls) == 1  # the second was not even tried
+    assert statuses(stage) == ["due", "due"]
+    stage.now += STOPPED_MS + 1
+    sweep(stage.rim, lambda conversation_id, _rank: stage.worker.drain(conversation_id))
+    assert statuses(stage) == ["sent", "sent"]
+    assert stage.rows("SELECT stopped_at, sent_at FROM channel_health") == [(None, stage.now)]
+    assert stage.rows("SELECT count(*) FROM alarm WHERE cleared_at IS NULL")[0][0] == 0
+
+
+def test_a_restart_lets_a_stopped_channel_try_at_once(stage: Stage) -> None:
+    stage.platforms.script = [answer(401, {"error": {"code": 190, "message": ""}})]
+    stage.write("một")
+    with stage.database.write() as connection:
+        queries.lift_stops(connection, stage.now)
+    assert stage.rows("SELECT count(*) FROM alarm WHERE cleared_at IS NULL")[0][0] == 0
+    sweep(stage.rim, lambda conversation_id, _rank: stage.worker.drain(conversation_id))
+    assert statuses(stage) == ["sent"]
 
 
 def test_a_closed_window_ends_the_send_and_reaches_a_person(stage: Stage) -> None:

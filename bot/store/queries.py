@@ -552,6 +552,19 @@ def rotate_wrapped(connection: Connection, rotate: Callable[[bytes], bytes]) -> 
             connection.execute(update(grant).where(*mine).values(**wrapped))
 
 
+def lift_stops(connection: Connection, now: int) -> None:
+    """Lets stopped accounts try again: whoever mends a token starts the server anew. A stop that lasts alarms again."""
+    lifted = update(health).where(health.c.stopped_at.is_not(None)).values(stopped_at=None, stopped_code="")
+    if connection.execute(lifted.returning(health.c.channel)).first() is None:
+        return
+    connection.execute(
+        update(alarm).where(alarm.c.kind == "channel-stopped", alarm.c.cleared_at.is_(None)).values(cleared_at=now)
+    )
+    connection.execute(
+        update(outbox).where(outbox.c.status == "due", outbox.c.purpose.not_in(PROACTIVE)).values(next_at=0)
+    )
+
+
 def plant_grant(connection: Connection, channel: str, account: str, values: Mapping[str, Any]) -> None:
     """Writes an account's first pair unless it has one."""
     dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
