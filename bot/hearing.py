@@ -16,6 +16,7 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection, RowMapping, func, insert, select
 
+from bot import moments
 from bot.channels import Channel
 from bot.engine import state_from_json, state_to_json
 from bot.messages import (
@@ -55,8 +56,24 @@ APOLOGY = (
     "Dạ, OSSO vừa gặp trục trặc, tin của chị đã được lưu lại an toàn. "
     "Sẽ có người đọc và trả lời chị. Chị không cần nhắn lại đâu ạ."
 )
+PERSON = "Gặp tư vấn viên"
 FORGOTTEN = "Dạ, OSSO đã xóa hết thông tin của chị theo yêu cầu. Mã biên nhận: {receipt}."
 CONTACT_KEPT = "Dạ, OSSO đã nhận thông tin liên hệ của chị và giữ kín ạ. Chị muốn nói chuyện với tư vấn viên không ạ?"
+
+
+HELD = "Dạ, OSSO đang giữ những thông tin này ạ:"
+HELD_ENTRIES = "– Tin nhắn hai bên: {count} tin, từ ngày {since}."
+HELD_SLOTS = "– Câu trả lời chị đã cho OSSO biết để hỗ trợ: {count} mục."
+HELD_CONSENT = "– Lời đồng ý chị đã cho: {consents}. Lịch hẹn: {appointments}."
+HELD_SAFE = "– Cách liên lạc an toàn: đã lưu."
+HELD_NO_SAFE = "– Cách liên lạc an toàn: chưa có."
+HELD_HOW = "Tất cả được khóa mã, chỉ người hỗ trợ chị đọc được. Chị muốn xóa thì nhắn “xóa dữ liệu của tôi”."
+DELETE, MENU = "Xóa dữ liệu", "Menu"
+# What the rim says by itself; the catalogues hold all of it.
+SAID = (
+    *(APOLOGY, FORGOTTEN, CONTACT_KEPT, PERSON, HELD, HELD_ENTRIES, HELD_SLOTS, HELD_CONSENT, HELD_SAFE),
+    *(HELD_NO_SAFE, HELD_HOW, DELETE, MENU),
+)
 
 
 class LeaseLost(Exception):
@@ -131,7 +148,8 @@ def bury(rim: Rim, held: Holding, inbox_id: int) -> None:
         queries.change_inbox(connection, [inbox_id], dead_at=now)
         queries.ask_for_person(connection, held.id, reason="failure", level="CHECK", now=now)
         if fresh["owner"] == "bot":
-            _Write(rim, connection, held, fresh, now).say(Reply(APOLOGY), purpose="apology")
+            write = _Write(rim, connection, held, fresh, now)
+            write.say(Reply(write.words(APOLOGY)), purpose="apology")
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,7 +212,7 @@ def _world(
         ticket="none" if ticket is None else "taken" if taken else "waiting",
         ahead=ahead,
         staffed=duty.staffed,
-        opens=duty.opens,
+        opens=moments.soon(duty.opens_at, now, state.locale),
         drafts=rim.drafts,
         choices=rim.channels[row["channel"]].limits.choices,
         channel=row["channel"],
@@ -215,8 +233,9 @@ class _Write:
         ids = [one["id"] for one in thought.rows]
         queries.change_inbox(self.connection, ids, done_at=self.now)
         entry_id = self._hers(thought, before, turn)
+        purpose = _purpose(thought, turn)
         for number, reply in enumerate(turn.replies):
-            self.say(reply, purpose="safety" if turn.decision == "safety" else "reply", turn=turn, why=number == 0)
+            self.say(reply, purpose=purpose, turn=turn, why=number == 0)
         worst = max(
             [heard.danger.level, *(one.level for one in turn.effects if isinstance(one, OpenTicket))], key=LEVELS.index
         )
@@ -242,18 +261,23 @@ class _Write:
         queries.change_inbox(connection, [row["id"]], done_at=now)
         match body["consent"]:
             case "withdraw":
-                forget(self.rim, connection, self.held, self.row, (Reply(FORGOTTEN),), now)
+                forget(self.rim, connection, self.held, self.row, (Reply(self.words(FORGOTTEN)),), now)
             case "profile":
                 fields = dict(body.get("fields", []))
                 sealed = self.held.key.seal(fields, "conversation", self.held.uuid, "profile")
                 queries.change_conversation(connection, mine, profile_sealed=sealed, heard_at=row["received_at"])
                 if self.row["owner"] == "bot":
-                    self.say(Reply(CONTACT_KEPT, (Choice("Gặp tư vấn viên", "/person"),)), purpose="reply")
+                    choices = (Choice(self.words(PERSON), "/person"),)
+                    self.say(Reply(self.words(CONTACT_KEPT), choices), purpose="reply")
             case "unfollow" | "optout":
                 key = {"conversation_id": mine, "topic": "*"}
                 queries.upsert(connection, queries.subscription, key, {"on": False, "at": now})
             case _:
                 pass  # an opt-in opens nothing that she did not ask for in the chat
+
+    def words(self, source: str) -> str:
+        """A sentence of the rim in the language of her last turn."""
+        return self.rim.texts.get(self.row["locale"], source)
 
     def say(self, reply: Reply, *, purpose: str, turn: Turn | None = None, why: bool = False) -> None:
         """One entry of the transcript and as many outbox rows as the channel needs for it."""
@@ -395,14 +419,14 @@ class _Write:
 
         since = datetime.datetime.fromtimestamp(self.row["created_at"] / 1000, ZONE)
         lines = [
-            "Dạ, OSSO đang giữ những thông tin này ạ:",
-            f"– Tin nhắn hai bên: {count(queries.entry)} tin, từ ngày {since:%d/%m/%Y}.",
-            f"– Câu trả lời chị đã cho OSSO biết để hỗ trợ: {len(self._slots())} mục.",
-            f"– Lời đồng ý chị đã cho: {count(queries.consent)}. Lịch hẹn: {count(queries.appointment)}.",
-            f"– Cách liên lạc an toàn: {'đã lưu' if self.row['safe_sealed'] else 'chưa có'}.",
-            "Tất cả được khóa mã, chỉ người hỗ trợ chị đọc được. Chị muốn xóa thì nhắn “xóa dữ liệu của tôi”.",
+            self.words(HELD),
+            self.words(HELD_ENTRIES).format(count=count(queries.entry), since=f"{since:%d/%m/%Y}"),
+            self.words(HELD_SLOTS).format(count=len(self._slots())),
+            self.words(HELD_CONSENT).format(consents=count(queries.consent), appointments=count(queries.appointment)),
+            self.words(HELD_SAFE if self.row["safe_sealed"] else HELD_NO_SAFE),
+            self.words(HELD_HOW),
         ]
-        choices = (Choice("Xóa dữ liệu", "/delete_data"), Choice("Menu", "/menu"))
+        choices = (Choice(self.words(DELETE), "/delete_data"), Choice(self.words(MENU), "/menu"))
         self.say(Reply("\n".join(lines), choices), purpose="reply")
 
     def _slots(self) -> dict[str, Any]:
@@ -493,6 +517,14 @@ def safe_contact(key: ConversationKey, row: RowMapping) -> dict[str, str]:
         return {}
     found: dict[str, str] = key.open(row["safe_sealed"], "conversation", row["uuid"], "safe")
     return found
+
+
+def _purpose(thought: _Thought, turn: Turn) -> str:
+    """What a message is for, which decides when it may leave: what a timer says waits for her safe hours."""
+    if turn.decision == "safety":
+        return "safety"
+    unasked = thought.rows[0]["kind"] == "timer" and thought.heard.payload != "handback"
+    return "timer" if unasked else "reply"
 
 
 def _red(turn: Turn) -> bool:

@@ -82,6 +82,9 @@ def _gate(
         queries.change_outbox(connection, outbox_id, next_at=held_until)
         return None
     if row["purpose"] in queries.PROACTIVE:
+        if row["author"] == "bot" and queries.stopped(connection, held.id):
+            queries.change_outbox(connection, outbox_id, status="withheld", code="stopped")
+            return None
         later = safe_time(safe_contact(held.key, conversation), now)
         if later is None:
             queries.change_outbox(connection, outbox_id, status="withheld", code="unsafe")

@@ -12,6 +12,7 @@ from bot.engine import Book, take_turn
 from bot.messages import Answer, Call, Heard, State, Turn
 from bot.metrics import Meter
 from bot.store.database import Database
+from bot.texts import Texts
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,10 +56,10 @@ class Tokens(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Duty:
-    """Whether a fitting counsellor is on shift now, and otherwise when one will be, in words."""
+    """Whether a fitting counsellor is on shift now, and otherwise when one will be (ms), if that is known."""
 
     staffed: bool = False
-    opens: str = ""
+    opens_at: int | None = None
 
 
 Roster = Callable[[str, str, int], Duty]  # (province, skill, now in ms) -> Duty
@@ -81,3 +82,4 @@ class Rim:
     drafts: bool = True
     gather_ms: int = 0
     meter: Meter = field(default_factory=Meter)
+    texts: Texts = field(default_factory=lambda: Texts({}))  # what the rim says by itself, in her language

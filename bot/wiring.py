@@ -224,6 +224,7 @@ def build(
         drafts=not settings.production,
         gather_ms=int(settings.gather_seconds * 1000),
         meter=meter,
+        texts=texts.load(LOCALES),
     )
     pulse = Pulse(database, http, settings.alarm_url, clock)
     return Parts(settings, database, library, channels, messenger, zalo, http, grants, meter, pulse, rim)

@@ -15,8 +15,9 @@ from sqlalchemy import Connection, RowMapping, delete, insert, select, update
 
 from bot.channels import Window
 from bot.errors import Refused
-from bot.hearing import Holding, queue
+from bot.hearing import Holding, queue, safe_contact
 from bot.messages import Reply
+from bot.outbox import safe_time
 from bot.rim import Rim
 from bot.store import models, queries
 from bot.store.bodies import reply_from_json, reply_to_json
@@ -38,6 +39,7 @@ from handoff.tickets import (
     Take,
     Ticket,
     Undo,
+    asks_how_it_went,
     may_write,
     move,
 )
@@ -46,12 +48,15 @@ note = queries.table(models.Note)
 draft = queries.table(models.Draft)
 later = queries.table(models.SendLater)
 HOLD_MS = 5_000  # undo
+ASK_AFTER_MS = 30 * 60_000  # how the chat went is asked when it has settled
+DAY_MS = 86_400_000
 MOST_FILE = 10_000_000
 MOST_TEXT = 4_000
 MOST_PIECES = 10
 DASHES = "---"
 GONE = "Dạ, chị tư vấn viên vừa phải rời máy. OSSO đang tìm người khác cho chị; những gì chị đã kể vẫn được giữ lại ạ."
 MOVED = "Dạ, OSSO đang chuyển chị tới văn phòng phù hợp hơn. Chị vẫn giữ chỗ, không cần kể lại từ đầu đâu ạ."
+SAID = (GONE, MOVED)  # the catalogues hold both
 
 
 class Missing(Exception):
@@ -146,6 +151,8 @@ def apply(locked: Locked, act: Act, by: Actor) -> Change:
         queries.change_conversation(connection, row["conversation_id"], owner=change.owner)
     if change.owner == "person":
         queries.withhold_bot(connection, row["conversation_id"])
+    if change.event == "reopened":
+        queries.cancel_timer(connection, row["conversation_id"], queries.CHAT_FEEDBACK)
     if change.values.get("state") not in (None, "offered", "waiting"):
         queries.clear_alarm(connection, "red-unclaimed", row["uuid"], now)
     if change.event in ("taken", "taken_over", "assigned", "accepted", "closed", "requeued"):
@@ -488,7 +495,7 @@ def tell(desk: Desk, locked: Locked, text: str) -> None:
     if conversation["wrapped_key"] is None:
         return
     held = Holding.of(desk.rim, conversation)
-    said = Reply(desk.rim.mind().book.texts.get(conversation["locale"], text))
+    said = Reply(desk.rim.texts.get(conversation["locale"], text))
     public = str(uuid.uuid4())
     entry_id = queries.add_entry(
         locked.connection,
@@ -519,10 +526,36 @@ def close(
             speak(desk, locked, staff, words, once=str(uuid.uuid4()), paid=True, not_before=0)
             locked = lock(connection, locked.conversation["id"], locked.row["id"], locked.now)
         apply(locked, act, actor(staff, locked.row["office"]))
+        _ask_later(desk, locked, act.reason)
         if hand_back:
             give_back(desk, locked)
         desk.record(connection, staff, "ticket.closed", locked.subject, f"{act.reason} {act.outcome}".strip())
     desk.wake(locked.row["conversation_id"], 1)
+
+
+def _ask_later(desk: Desk, locked: Locked, reason: str) -> None:
+    """Sets the question whether the chat helped: at an hour that is safe for her, while the platform still lets the bot
+    speak. Her next word, or another ticket, takes it away again."""
+    her, connection = locked.conversation, locked.connection
+    danger = her["flagged"] or _sounded_dangerous(locked)
+    if her["wrapped_key"] is None or not asks_how_it_went(locked.ticket, reason, danger=danger):
+        return
+    at = safe_time(safe_contact(Holding.of(desk.rim, her).key, her), locked.now + ASK_AFTER_MS)
+    channel = desk.rim.channels[her["channel"]]
+    if at is None or not channel.window(her["heard_at"], at).bot or queries.stopped(connection, her["id"]):
+        return
+    values = {"at": at, "payload": "/chat_feedback", "set_at": locked.now, "unless_heard": True}
+    queries.set_timer(connection, her["id"], queries.CHAT_FEEDBACK, values)
+
+
+def _sounded_dangerous(locked: Locked) -> bool:
+    """Whether a word of hers since the day before this ticket was more than nothing to the screen."""
+    query = select(queries.entry.c.id).where(
+        queries.entry.c.conversation_id == locked.conversation["id"],
+        queries.entry.c.at > locked.row["opened_at"] - DAY_MS,
+        queries.entry.c.level != "NONE",
+    )
+    return locked.connection.execute(query.limit(1)).first() is not None
 
 
 def give_back(desk: Desk, locked: Locked) -> None:

@@ -271,18 +271,6 @@ def opens_at(calendar: Calendar, staff: Mapping[int, Collection[str]], now: int)
     return None if best is None else int(best.timestamp() * 1000)
 
 
-def opens_words(at: int | None, now: int) -> str:
-    """“8 giờ sáng mai”, “13 giờ 30 chiều nay”, “8 giờ sáng thứ Hai 30/11”; empty when nothing is known."""
-    if at is None:
-        return ""
-    then, moment = _local(at), _local(now)
-    minutes = f" {then.minute}" if then.minute else ""
-    part = "sáng" if then.hour < 11 else "trưa" if then.hour < 13 else "chiều" if then.hour < 18 else "tối"
-    days = (then.date() - moment.date()).days
-    day = {0: "nay", 1: "mai"}.get(days) or f"{WEEKDAYS[then.weekday()]} {then.day}/{then.month}"
-    return f"{then.hour} giờ{minutes} {part} {day}"
-
-
 def duty(
     calendar: Calendar,
     counsellors: Sequence[Counsellor],
@@ -302,7 +290,7 @@ def duty(
     at = opens_at(calendar, {one.id: one.offices for one in home}, now)
     if at is None:
         at = opens_at(calendar, {one.id: one.offices for one in counsellors}, now)
-    return Duty(opens=opens_words(at, now))
+    return Duty(opens_at=at)
 
 
 def _local(at: int) -> datetime.datetime:

@@ -255,6 +255,13 @@ def reopens(ticket: Ticket, at: int) -> bool:
     return at - ticket.closed_at <= REOPEN_MS.get(kind, 0)
 
 
+def asks_how_it_went(ticket: Ticket, reason: str, *, danger: bool) -> bool:
+    """Whether she may be asked, later, if the chat helped: only after a talk that had its end, and never after danger.
+    `danger`: whether anything she said in it, or before, sounded like danger, asked about or not."""
+    talked = reason in ("answered", "referred", "case", "appointment")
+    return talked and ticket.level == "NONE" and not ticket.category and not danger
+
+
 def may_write(ticket: Ticket, by: Actor) -> bool:
     """Whether this person's words may go out in the chat: only the one who holds it speaks."""
     return ticket.state in HELD and ticket.staff_id == by.id

@@ -97,7 +97,9 @@ class PlainScreen:
     def combine(self, history: Sequence[tuple[int, str]], danger: Danger, at: int) -> Danger:
         return combine(cast(Sequence[tuple[int, Level]], history), danger, at)
 
-    def crisis_replies(self, danger: Danger, *, country: str, staffed: bool, opens: str) -> tuple[Reply, ...]:
+    def crisis_replies(
+        self, danger: Danger, *, country: str, staffed: bool, opens: str, locale: str
+    ) -> tuple[Reply, ...]:
         if danger.level == "CHECK":
             choices = (Choice("Đúng, em cần người", "danger:yes"), Choice("Không phải", "danger:no"))
             return (Reply("OSSO nghe chị đây. Chị có đang cần người hỗ trợ ngay không ạ?", choices),)

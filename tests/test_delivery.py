@@ -312,6 +312,7 @@ def test_unfollowing_ends_campaigns_without_a_word(stage: Stage) -> None:
 
 def test_a_timer_fires_once_unless_she_spoke(stage: Stage) -> None:
     stage.parrot.effects = lambda heard: (Timer("check", stage.now + 1000, "danger:silence"),) if heard.text else ()
+    stage.now += 12 * 3_600_000  # by day: what a timer says waits for a safe hour
     stage.write("chào")
     stage.now += 2000
     waked: list[int] = []

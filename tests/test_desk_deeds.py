@@ -485,7 +485,7 @@ def test_drafts_are_sealed_per_person_and_survive(room: Room) -> None:
 
 def test_roster_tells_the_truth(room: Room) -> None:
     ask = roster(room.database, dict)
-    assert (ask("", "", room.now).staffed, ask("", "", room.now).opens) == (False, "")
+    assert (ask("", "", room.now).staffed, ask("", "", room.now).opens_at) == (False, None)
     mai = room.hire("mai", present=False)
     assert not ask("", "", room.now).staffed
     room.see(mai)

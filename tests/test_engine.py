@@ -25,7 +25,8 @@ from bot.messages import (
     Turn,
     World,
 )
-from tests.dialogue import EVENING, START, Chat, PlainScreen, book, words
+from bot.safety import Screen
+from tests.dialogue import EVENING, ROOT, START, Chat, PlainScreen, book, words
 
 WORLD = World(now=EVENING, staffed=True)
 SILENT = replace(WORLD, owner="person", ticket="taken")
@@ -194,6 +195,19 @@ def test_hand_back_forgets_nothing_and_is_announced_once() -> None:
     chat.change({"owner": "bot"})
     assert "trở lại" in words(chat.taps("handback"))
     assert "trở lại" not in words(chat.you("cảm ơn"))
+
+
+@pytest.mark.parametrize(
+    ("language", "said"), [("vi", "Gọi 113 (Việt Nam)"), ("ko", "113 전화 (베트남)"), ("en", "Call 113 (Viet Nam)")]
+)
+def test_first_words_in_danger_come_in_her_language(language: str, said: str) -> None:
+    chat = Chat(parts=replace(book(), screen=Screen.load(ROOT / "knowledge")))
+    chat.you("chào")
+    chat.taps("/language")
+    chat.taps(f"/SetSlots(language={language})")
+    turn = chat.you("chồng đang đánh em")
+    assert turn.decision == "safety"
+    assert said in [choice.title for reply in turn.replies for choice in reply.choices]
 
 
 def test_a_timer_of_check_is_fifteen_minutes() -> None:

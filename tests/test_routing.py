@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bot.knowledge.places import Province
+from bot.moments import soon
 from handoff.routing import (
     DAY,
     HEAVY,
@@ -34,7 +35,6 @@ from handoff.routing import (
     office_for,
     on_duty,
     opens_at,
-    opens_words,
     order,
     plan,
     public_holidays,
@@ -230,17 +230,17 @@ def test_days_off_of_a_person_an_office_and_everybody() -> None:
     ],
 )
 def test_she_is_told_when_the_desk_opens(now: str, words: str) -> None:
-    assert opens_words(opens_at(CALENDAR, {1: ("hn",)}, at(now)), at(now)) == words
+    assert soon(opens_at(CALENDAR, {1: ("hn",)}, at(now)), at(now), "vi") == words
 
 
 def test_nothing_is_promised_that_is_not_known() -> None:
-    assert opens_words(opens_at(CALENDAR, {5: ()}, NOW), NOW) == ""
+    assert soon(opens_at(CALENDAR, {5: ()}, NOW), NOW, "vi") == ""
     night = at("2026-11-25T22:10")
     off = mai(on_shift=False, present=False)
-    assert duty(CALENDAR, [off], office="hn", skill="", now=night).opens == "8 giờ sáng mai"
+    assert duty(CALENDAR, [off], office="hn", skill="", now=night).opens_at == at("2026-11-26T08:00")
     assert duty(CALENDAR, [mai()], office="hn", skill="child", now=night).staffed
     asleep = duty(CALENDAR, [mai(present=False)], office="hn", skill="", now=night)
-    assert (asleep.staffed, asleep.opens) == (False, "")  # on shift, but no desk is open
+    assert (asleep.staffed, asleep.opens_at) == (False, None)  # on shift, but no desk is open
 
 
 def test_offer_times_are_shorter_for_danger() -> None:

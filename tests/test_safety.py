@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -18,7 +19,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bot.errors import ContentError
-from bot.messages import LEVELS, Category, Danger, Finding, Level
+from bot.messages import LEVELS, Category, Danger, Finding, Level, Reply
 from bot.nlu.normalise import Words as Lexicon
 from bot.nlu.syllable import strip
 from bot.nlu.words import load as lexicon
@@ -280,55 +281,96 @@ def test_a_joke_afterwards_does_not_lower_red(screen: Screen) -> None:
 WHERE = ("", "vietnam", "korea", "taiwan", "china", "other")
 
 
-def every_reply(screen: Screen) -> Iterator[tuple[Danger, str, tuple[str, ...]]]:
+LOUD = {
+    "vi": ("đánh", "chết", "bạo", "công an", "tự tử"),
+    "ko": ("폭력", "경찰", "자살", "죽", "구급"),
+    "en": ("violen", "police", "suicid", "kill", "ambulance"),
+}
+NEVER = {"vi": ("tại sao", "vì sao", "thuốc", "dây"), "ko": ("왜 ", "약속", "밧줄"), "en": ("why", "promise", "rope")}
+SOON = {"vi": "8 giờ sáng mai", "ko": "내일 오전 8시", "en": "tomorrow at 8:00"}
+
+
+def every_reply(screen: Screen, locale: str) -> Iterator[tuple[Danger, str, tuple[Reply, ...]]]:
     for level in LEVELS[1:]:
-        for category in ("", *screen.crisis.hear["RED"]):
+        for category in ("", *screen.crisis.words["vi"].hear["RED"]):
             danger = Danger(level, category if category != "default" else "")  # type: ignore[arg-type]
             for country in WHERE:
-                for staffed, opens in ((True, ""), (False, "8 giờ sáng mai"), (False, "")):
-                    replies = screen.crisis_replies(danger, country=country, staffed=staffed, opens=opens)
-                    yield danger, country, tuple(reply.text for reply in replies)
+                for staffed, opens in ((True, ""), (False, SOON[locale]), (False, "")):
+                    yield (
+                        danger,
+                        country,
+                        screen.crisis_replies(danger, country=country, staffed=staffed, opens=opens, locale=locale),
+                    )
 
 
-def test_every_reply_keeps_the_rules(screen: Screen) -> None:
-    seen = list(every_reply(screen))
+@pytest.mark.parametrize("locale", crisis.LOCALES)
+def test_every_reply_keeps_the_rules(screen: Screen, locale: str) -> None:
+    seen = list(every_reply(screen, locale))
     assert len(seen) > 400
-    for _, _, texts in seen:
-        for text in texts:
+    for danger, _, replies in seen:
+        for reply in replies:
+            text = reply.text
             assert 0 < len(text) <= crisis.LONGEST, text
             assert "{" not in text
-            assert not any(loud in text[: crisis.FIRST].lower() for loud in ("đánh", "chết", "bạo", "công an", "tự tử"))
-            assert not any(banned in text.lower() for banned in ("tại sao", "vì sao", "thuốc", "dây"))
+            assert not any(loud in text[: crisis.FIRST].lower() for loud in LOUD[locale]), text
+            assert not any(banned in text.lower() for banned in NEVER[locale]), text
+            assert all(0 < len(choice.title) <= 20 for choice in reply.choices)
+            assert bool(re.search("[가-힣]", text)) is (locale == "ko"), text
+        assert len([one for one in replies if one.choices]) == 1, danger
+
+
+def test_every_language_says_the_same_things(screen: Screen) -> None:
+    """Same kinds of danger, same numbers with their country, in another language."""
+    words = screen.crisis.words
+    assert set(words) == {"vi", "ko", "en"}
+    for locale in ("ko", "en"):
+        assert {level: set(texts) for level, texts in words[locale].hear.items()} == {
+            level: set(texts) for level, texts in words["vi"].hear.items()
+        }
+        danger = Danger("RED", "ipv")
+        home, theirs = (
+            screen.crisis_replies(danger, country="korea", staffed=True, opens="", locale=one)[1]
+            for one in ("vi", locale)
+        )
+        assert [choice.phone for choice in home.choices] == [choice.phone for choice in theirs.choices]
+        assert home.text != theirs.text
+        country = {"ko": ("한국", "베트남"), "en": ("Korea", "Viet Nam")}[locale]
+        assert all(any(name in choice.title for name in country) for choice in theirs.choices)
+
+
+def test_an_unknown_language_is_answered_in_vietnamese(screen: Screen) -> None:
+    replies = screen.crisis_replies(Danger("RED"), country="", staffed=True, opens="", locale="fr")
+    assert replies == screen.crisis_replies(Danger("RED"), country="", staffed=True, opens="", locale="vi")
 
 
 def test_check_asks_one_question_with_two_buttons(screen: Screen) -> None:
-    (reply,) = screen.crisis_replies(Danger("CHECK", "ipv"), country="", staffed=True, opens="")
+    (reply,) = screen.crisis_replies(Danger("CHECK", "ipv"), country="", staffed=True, opens="", locale="vi")
     assert reply.text.count("?") == 1
     assert [choice.payload for choice in reply.choices] == ["danger:yes", "danger:no"]
     assert all(len(choice.title) <= 20 for choice in reply.choices)
 
 
 def test_numbers_can_be_tapped_and_carry_their_country(screen: Screen) -> None:
-    _, numbers, _ = screen.crisis_replies(Danger("RED", "ipv"), country="", staffed=True, opens="")
+    _, numbers, _ = screen.crisis_replies(Danger("RED", "ipv"), country="", staffed=True, opens="", locale="vi")
     assert {choice.phone for choice in numbers.choices} == {"113", "115", "111"}
     assert all("Việt Nam" in choice.title for choice in numbers.choices)
-    _, numbers, _ = screen.crisis_replies(Danger("RED", "ipv"), country="korea", staffed=True, opens="")
+    _, numbers, _ = screen.crisis_replies(Danger("RED", "ipv"), country="korea", staffed=True, opens="", locale="vi")
     assert {"112", "1366"} <= {choice.phone for choice in numbers.choices}
     assert all(number in numbers.text for number in ("112", "1366", "1577-1366", "119", "113"))
-    _, numbers, _ = screen.crisis_replies(Danger("RED", "ipv"), country="taiwan", staffed=True, opens="")
+    _, numbers, _ = screen.crisis_replies(Danger("RED", "ipv"), country="taiwan", staffed=True, opens="", locale="vi")
     assert numbers.choices[0].phone == "1955"
     assert "113 – công an (Việt Nam)" in numbers.text
 
 
 def test_it_tells_the_truth_about_who_is_there(screen: Screen) -> None:
     def last(level: Level, *, staffed: bool, opens: str) -> str:
-        return screen.crisis_replies(Danger(level), country="", staffed=staffed, opens=opens)[-1].text
+        return screen.crisis_replies(Danger(level), country="", staffed=staffed, opens=opens, locale="vi")[-1].text
 
     for level in ("RED", "AMBER"):
         assert "đang trực" in last(level, staffed=True, opens="")
         assert "8 giờ" in last(level, staffed=False, opens="8 giờ")
         assert "đang trực" not in last(level, staffed=False, opens="")
-    assert screen.crisis_replies(Danger(), country="", staffed=True, opens="") == ()
+    assert screen.crisis_replies(Danger(), country="", staffed=True, opens="", locale="vi") == ()
 
 
 # --- the files ------------------------------------------------------------------------------------------------------
@@ -381,6 +423,17 @@ def test_the_copied_files_are_good(folder: Path) -> None:
         ("crisis.yml", "làm việc tới: {opens}", "làm việc tới: {open}", "hole"),
         ("crisis.yml", '"Cần người hỗ trợ"', '"Đúng rồi, em đang cần người hỗ trợ"', "buttons"),
         ("crisis.yml", "default: [vn-113, vn-115, vn-111]", "default: [kr-112]", "number"),
+        ("crisis.yml", "OSSO가 메시지를 읽었고, 여기 함께 있어요. 이 일은", "경찰에 알릴까요? 이 일은", "loud"),
+        ("crisis.yml", "This is not your fault.", "Why did you not leave?", "banned"),
+        ("crisis.yml", "OSSO는 자동 도우미이고, 계속 여기 있어요.", "약속해요.", "banned"),
+        ("crisis.yml", "next working time: {opens}", "next working time: {open}", "hole"),
+        ("crisis.yml", '"I need someone"', '"Yes, I need someone right now"', "buttons"),
+        ("crisis.yml", 'ko: "113 – 경찰 (베트남)"', 'ko: "113 – 경찰"', "country"),
+        ("crisis.yml", 'en: "113 – police (Viet Nam)"', 'en: "112 – police (Viet Nam)"', "number"),
+        ("crisis.yml", ', en: "Call 113 (Viet Nam)"', "", "number"),
+        ("crisis.yml", "You can call these numbers by tapping them:", "Tap:", "loud"),
+        ("crisis.yml", '        medical: "OSSO has', '        # medical: "OSSO has', "missing"),
+        ("crisis.yml", "\n  en:\n", "\n  de:\n", "unknown-key"),
         ("danger.json", '"sha256": "', '"sha256": "0', "classifier"),
     ],
 )

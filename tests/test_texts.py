@@ -9,15 +9,16 @@ from pathlib import Path
 import pytest
 from babel.messages.pofile import read_po
 
-from bot import texts
+from bot import hearing, texts
 from bot.engine.book import LABELS
 from bot.flows import checks
 from bot.flows.catalogue import extract, sources
+from handoff import deeds
 from tests.dialogue import FLOWS, ROOT, book
 
 HOLE = re.compile(r"\{\w+\}")
 QUOTED = re.compile(r"“([^”]+)”")
-ALL = list(dict.fromkeys([*sources(book().flows), *LABELS]))
+ALL = list(dict.fromkeys([*sources(book().flows), *LABELS, *hearing.SAID, *deeds.SAID]))
 
 
 def test_there_is_something_to_translate() -> None:
@@ -39,7 +40,7 @@ def test_translations_keep_holes_limits_and_calm(locale: str) -> None:
     titles = {
         button.title for variants in book().flows.responses.values() for item in variants for button in item.buttons
     }
-    titles |= set(LABELS)
+    titles |= {*LABELS, hearing.PERSON, hearing.DELETE, hearing.MENU}
     for text in ALL:
         said = book().texts.get(locale, text)
         assert sorted(HOLE.findall(said)) == sorted(HOLE.findall(text)), text
@@ -66,7 +67,7 @@ def test_words_she_is_told_to_write_are_understood_in_her_language(locale: str) 
 @pytest.mark.parametrize("locale", ["ko", "en"])
 def test_a_translation_is_really_another_language(locale: str) -> None:
     same = [text for text in ALL if book().texts.get(locale, text) == text]
-    assert set(same) <= {"Hà Nội", "Hải Phòng", "Cần Thơ", "Tiếng Việt", "한국어", "English", "Malaysia"}
+    assert set(same) <= {"Hà Nội", "Hải Phòng", "Cần Thơ", "Tiếng Việt", "한국어", "English", "Malaysia", "Menu"}
 
 
 def test_babel_finds_every_text_of_the_flow_files() -> None:

@@ -51,6 +51,7 @@ REQUIRED: tuple[str, ...] = (
     "handover",
     "find_office",
     "feedback",
+    "chat_feedback",
     "welcome",
     "delete_data",
     "language",
@@ -101,7 +102,9 @@ class Screen(Protocol):
 
     def read(self, text: str) -> Danger: ...
 
-    def crisis_replies(self, danger: Danger, *, country: str, staffed: bool, opens: str) -> tuple[Reply, ...]: ...
+    def crisis_replies(
+        self, danger: Danger, *, country: str, staffed: bool, opens: str, locale: str
+    ) -> tuple[Reply, ...]: ...
 
     def combine(self, history: Sequence[tuple[int, str]], danger: Danger, at: int) -> Danger: ...
 

@@ -37,14 +37,16 @@ PERSON_ARTICLE = (
     "gen-gap-nguoi-that"  # the article about reaching a person: nobody who asks for one should have to read
 )
 SKILL: Mapping[Category, Skill] = {"suicide": "psychological", "child_abuse": "child", "runaway": "social"}
-QUIET_PAYLOADS = ("danger:silence", "remind", "handback", "forget:platform")  # from timers, the desk, the platform
+CHAT_FEEDBACK = "/chat_feedback"
+# from timers, the desk, the platform
+QUIET_PAYLOADS = ("danger:silence", "remind", CHAT_FEEDBACK, "handback", "forget:platform")
 
 
 def take_turn(book: Book, state: State, heard: Heard) -> Turn:
     """What one thought of hers leads to. Never raises on her words or on an old state.
 
-    Besides her taps, `heard.payload` may be `danger:silence` or `remind` (a Timer of ours is due), `handback` (a
-    counsellor gave the chat back), `forget:platform` and `consent:<kind>` (what she told the platform itself).
+    Besides her taps, `heard.payload` may be `danger:silence`, `remind` or `/chat_feedback` (a Timer of ours is due),
+    `handback` (a counsellor gave the chat back), `forget:platform` and `consent:<kind>` (what she told the platform).
     """
     state = _known(book, state)
     ear = listen(book, state, heard)
@@ -125,7 +127,11 @@ def _safety(talk: Talk, state: State, danger: Danger) -> Turn:
     """First words and numbers; menus, flows and surveys are off. CHECK only asks, and keeps the open question."""
     world = talk.heard.world
     replies = talk.book.screen.crisis_replies(
-        danger, country=str(state.slots.get("country") or ""), staffed=world.staffed, opens=world.opens
+        danger,
+        country=str(state.slots.get("country") or ""),
+        staffed=world.staffed,
+        opens=world.opens,
+        locale=state.locale,
     )
     why = (f"danger {danger.level} {danger.category}".strip(), *danger.why)
     after = replace(state, danger_at=(*state.danger_at, (talk.heard.at, danger.level))[-MOST_DANGERS:], unknowns=0)
@@ -176,10 +182,21 @@ def _timer(talk: Talk, state: State) -> Turn:
             return Turn(state, effects=(_ticket(danger, state),), decision="safety", why=danger.why)
         case "remind" if not answers.calm(state, talk.heard.at):
             return Turn(state, (talk.say("utter_reminder", state),), decision="flow", why=("reminder",))
+        case "/chat_feedback" if not answers.calm(state, talk.heard.at):
+            return _asks_how_it_went(talk, state)
         case "handback":
             return _returned(talk, state)
         case _:
             return Turn(state, decision="silent", why=("nothing to say",))
+
+
+def _asks_how_it_went(talk: Talk, state: State) -> Turn:
+    """Some time after a counsellor closed the chat. What was left open before it is let go: she did not take it up."""
+    fresh = replace(state, flow="", step="", stack=(), trail=())
+    if state.owner != "person":
+        return dialogue.begin(talk, fresh, "chat_feedback")
+    back = _returned(talk, fresh)
+    return then(back, dialogue.begin(talk, back.state, "chat_feedback"))
 
 
 def _returned(talk: Talk, state: State) -> Turn:

@@ -124,9 +124,12 @@ class Screen:
             raise ContentError(errors)
         return cls(signs, lexicon, crisis, classifier)
 
-    def crisis_replies(self, danger: Danger, *, country: str, staffed: bool, opens: str) -> tuple[Reply, ...]:
-        """What to say at once. `country` is where she may be (`korea`, `taiwan`, …), `opens` when a person will be."""
-        return self.crisis.replies(danger, country=country, staffed=staffed, opens=opens)
+    def crisis_replies(
+        self, danger: Danger, *, country: str, staffed: bool, opens: str, locale: str
+    ) -> tuple[Reply, ...]:
+        """What to say at once, in her language. `country` is where she may be (`korea`, `taiwan`, …), `opens` when a
+        person will be, in words of that language."""
+        return self.crisis.replies(danger, country=country, staffed=staffed, opens=opens, locale=locale)
 
     def combine(self, history: Sequence[tuple[int, str]], danger: Danger, at: int) -> Danger:
         """See `combine`."""

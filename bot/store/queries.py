@@ -36,6 +36,7 @@ from bot.store import models
 LEASE_MS = 10_000
 OPEN_OUTBOX = ("held", "due", "attempting")
 PROACTIVE = ("timer", "reminder", "campaign")  # not an answer to something she just wrote
+CHAT_FEEDBACK = "chat_feedback"  # the timer that asks how a chat went
 
 
 def table(model: type[models.Base]) -> Table:
@@ -361,6 +362,7 @@ def ask_for_person(
     if found is None:
         ticket_id = int(connection.execute(insert(ticket).values(**values).returning(ticket.c.id)).scalar_one())
         log_ticket(connection, ticket_id, "opened", now, detail=f"{reason} {level}")
+        cancel_timer(connection, conversation_id, CHAT_FEEDBACK)  # nobody asks how it went while it goes on
         return ticket_id, True
     ticket_id = int(found["id"])
     if rank > found["rank"]:
@@ -435,6 +437,14 @@ def set_timer(connection: Connection, conversation_id: int, kind: str, values: M
 
 def cancel_timer(connection: Connection, conversation_id: int, kind: str) -> None:
     connection.execute(delete(timer).where(timer.c.conversation_id == conversation_id, timer.c.kind == kind))
+
+
+def stopped(connection: Connection, conversation_id: int) -> bool:
+    """Whether she said that nothing may come to her unasked."""
+    query = select(subscription.c.on).where(
+        subscription.c.conversation_id == conversation_id, subscription.c.topic == "*"
+    )
+    return connection.execute(query).scalar() is False
 
 
 # --- erasure --------------------------------------------------------------------------------------------------------

@@ -191,7 +191,7 @@ class Unhappy:
 def _unhappy(connection: Connection, since: int) -> list[Unhappy]:
     query = (
         select(feedback.c.article, feedback.c.useful, feedback.c.why, func.count())
-        .where(feedback.c.at >= since)
+        .where(feedback.c.at >= since, feedback.c.article != "chat")  # how a talk with a person went is not for here
         .group_by(feedback.c.article, feedback.c.useful, feedback.c.why)
     )
     no: dict[str, Counter[str]] = defaultdict(Counter)
