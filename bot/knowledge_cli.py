@@ -11,7 +11,7 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from datetime import datetime, timedelta, timezone
+from datetime import date, datetime, timedelta, timezone
 from difflib import unified_diff
 from pathlib import Path
 
@@ -22,7 +22,7 @@ from bot.knowledge import articles, deeds, governance, sheets, trial
 from bot.knowledge.articles import TOPICS, Article
 from bot.knowledge.checking import check as check_root
 from bot.knowledge.governance import Approvals, Editor
-from bot.knowledge.loading import Shelf, read
+from bot.knowledge.loading import Shelf, read, version
 from bot.knowledge.shape import json_schema
 from bot.knowledge.writing import fingerprint, save_all, without_review, write_article
 from bot.messages import Finding
@@ -134,14 +134,17 @@ def test(tools: Tools, folds: int, least: float, least_new: float, save: bool) -
 @click.argument("ids", nargs=-1)
 @click.pass_obj
 def diff(tools: Tools, ids: tuple[str, ...]) -> None:
-    """Bài trên đĩa khác bản đang đăng ở chỗ nào."""
+    """Bài trên đĩa khác bản chị em đang nhận ở chỗ nào."""
     shelf = _shelf(tools)
     record = _approvals(tools)
     for article in _chosen(shelf, ids):
-        last = next((act for act in reversed(record.of(article.id)) if act.act == "published"), None)
+        acts = [act for act in record.of(article.id) if act.act in ("published", "withdrawn")]
+        last = next((act for act in reversed(acts) if act.act == "published"), None)
         if last is None:
             click.echo(f"{article.id}: chưa đăng lần nào")
             continue
+        if acts[-1].act == "withdrawn":
+            click.echo(f"{article.id}: đã rút {acts[-1].on}, không ai nhận được; bản đăng cuối cùng:")
         now = write_article(article)
         lines = unified_diff(
             without_review(last.text), without_review(now), f"đã đăng {last.on}", "trên đĩa", "", "", 1, ""
@@ -169,6 +172,17 @@ def review(tools: Tools, ids: tuple[str, ...], by: str) -> None:
     """Duyệt chuyên môn đúng bản đang có trên đĩa."""
     for article in _done(lambda: deeds.review(_press(tools), ids, by=by)):
         click.echo(f"{article.id} {article.hash}: {by} đã duyệt")
+
+
+@kb.command("return")
+@click.argument("ids", nargs=-1, required=True)
+@click.option("--by", required=True, help="Người duyệt.")
+@click.option("--remark", required=True, help="Cần sửa gì.")
+@click.pass_obj
+def return_(tools: Tools, ids: tuple[str, ...], by: str, remark: str) -> None:
+    """Trả lại cho người viết, kèm lời nhắn cần sửa gì."""
+    for article in _done(lambda: deeds.send_back(_press(tools), ids, by=by, remark=remark)):
+        click.echo(f"{article.id} {article.hash}: {by} trả lại để sửa")
 
 
 @kb.command()
@@ -200,20 +214,33 @@ def withdraw(tools: Tools, ids: tuple[str, ...], by: str) -> None:
 @click.option("--days", default=60, show_default=True, help="Trong bao nhiêu ngày tới.")
 @click.pass_obj
 def stale(tools: Tools, days: int) -> None:
-    """Bài đã hết hạn (tự rút) và sắp hết hạn, bài đăng có chữ đã đổi, số điện thoại lâu chưa kiểm chứng lại."""
+    """Bài hết hạn (tự rút) và sắp hết hạn, bản đang đăng khác chữ trên đĩa, số điện thoại lâu chưa kiểm chứng lại."""
     shelf = _shelf(tools)
     today = tools.now().date()
-    out = governance.approved(tools.approvals().all()) if tools.approvals else None
+    acts = tools.approvals().all() if tools.approvals else []
+    last = {act.article: act for act in acts if act.act == "published"}
+    live = {name: last[name] for name, _ in governance.approved(acts)}
     for article in sorted(shelf.knowledge.articles.values(), key=lambda held: (held.valid_until, held.id)):
-        if not article.valid(today):
-            click.echo(f"{article.valid_until}  {article.id}: HẾT HẠN, đã tự rút")
-        elif article.valid_until - today <= timedelta(days=days):
-            click.echo(f"{article.valid_until}  {article.id}: sắp hết hạn")
-        if article.status == "published" and out is not None and (article.id, article.hash) not in out:
-            click.echo(f"{article.valid_until}  {article.id}: chữ đã đổi sau khi đăng, cần duyệt lại")
+        _tell_age(article, today, days, "")
+        act = live.get(article.id)
+        if act and act.hash != article.hash:
+            click.echo(
+                f"{act.on[:10]}  {article.id}: chị em nhận bản đăng ngày này; chữ mới trên đĩa chờ duyệt và đăng"
+            )
+            if older := version(article.id, act.hash, act.text):
+                _tell_age(older, today, days, " (bản đang đăng)")
+        elif not act and tools.approvals and article.status == "published":
+            click.echo(f"{article.valid_until}  {article.id}: ghi đã đăng nhưng chưa đủ duyệt, không ai nhận được")
     for contact in (*shelf.knowledge.referrals.values(), *shelf.knowledge.offices.values()):
         if contact.stale(today, days=VERIFIED):
             click.echo(f"{contact.verified_on or 'chưa rõ':10}  {contact.id}: số {contact.number} cần kiểm chứng lại")
+
+
+def _tell_age(article: Article, today: date, days: int, which: str) -> None:
+    if not article.valid(today):
+        click.echo(f"{article.valid_until}  {article.id}{which}: HẾT HẠN, đã tự rút")
+    elif article.valid_until - today <= timedelta(days=days):
+        click.echo(f"{article.valid_until}  {article.id}{which}: sắp hết hạn")
 
 
 @kb.command()

@@ -72,15 +72,17 @@ def open_database(settings: Settings) -> Database:
     return Database(settings.database_url, Keyring(settings.secret_keys))
 
 
-def approvals_of(database: Database) -> Callable[[], frozenset[tuple[str, str]]]:
-    """What the record says is out. While the database is away the last word holds; without any, nothing is out."""
-    held: frozenset[tuple[str, str]] = frozenset()
+def approvals_of(database: Database) -> Callable[[], Mapping[tuple[str, str], str]]:
+    """What the record says is out, with its words; they are fetched only when the record changed. While the database is
+    away the last word holds; without any, nothing is out."""
+    held: Mapping[tuple[str, str], str] = {}
 
-    def look() -> frozenset[tuple[str, str]]:
+    def look() -> Mapping[tuple[str, str], str]:
         nonlocal held
         try:
             with database.read() as connection:
-                held = queries.articles_out(connection)
+                if queries.articles_out(connection) != held.keys():
+                    held = queries.texts_out(connection)
         except Unreachable:
             pass
         return held
@@ -89,11 +91,11 @@ def approvals_of(database: Database) -> Callable[[], frozenset[tuple[str, str]]]
 
 
 def open_library(
-    settings: Settings, approved: Callable[[], frozenset[tuple[str, str]] | None] = lambda: None
+    settings: Settings, approved: Callable[[], Mapping[tuple[str, str], str] | None] = lambda: None
 ) -> Library[Mind]:
     """Loads everything staff can edit, and the flows. Raises ContentError with every fault.
 
-    `approved` gives the (article, content hash) pairs that may be said in production.
+    `approved` gives the versions that may be said in production: (article, content hash) -> the text of the file.
     """
     catalogues = texts.load(LOCALES)
     cache = settings.data_dir / "cache"

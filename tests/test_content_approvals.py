@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date, datetime
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
-from sqlalchemy import func, select
+from sqlalchemy import func, select, text
+from sqlalchemy.exc import DBAPIError
 
 from bot import console
 from bot.__main__ import main
 from bot.errors import Refused
 from bot.knowledge import Approval, Editor, Library, approved, read
+from bot.knowledge.articles import Review
 from bot.store import migrate
 from bot.store.crypto import Keyring
 from bot.store.database import Database
 from bot.wiring import approvals_of
 from handoff.content import approvals
 from handoff.content.approvals import Record
-from handoff.content.standing import standing, unapproved
+from handoff.content.standing import older, standing, unapproved
 from handoff.frame import VIETNAM
 from tests.conftest import SECRET
 from tests.content_stage import ContentRoom
@@ -140,11 +143,35 @@ def test_production_says_only_words_the_record_lets_out(room: ContentRoom) -> No
     assert unapproved(shelf.knowledge.articles.values(), shelf.files, room.out()) == []
 
     put(room.root, "legal/leg-mot.yml", by_hand.replace("Dạ, chị mang", "Dạ, chị cầm"))
-    assert served(room, library) == set()
-    put(room.root, "legal/leg-mot.yml", by_hand)
     assert served(room, library) == {"leg-mot"}
-    Record(room.accounts).add(Approval("leg-mot", room.article().hash, "withdrawn", "lan", ON))
+    said = library.knowledge.serving(drafts=False, today=TODAY)[0]
+    assert said.answer[0].startswith("Dạ, chị mang"), "the words that were approved"
+    one, acts = room.article(), Record(room.accounts).all()
+    assert older(one, acts, out=room.out()) == replace(said, review=Review("published", "lan", "2026-11-25"))
+    new = by_hand.replace("Dạ, chị mang", "Dạ, chị cầm")
+    Record(room.accounts).add(Approval("leg-mot", one.hash, "published", "lan", ON, new))
+    assert served(room, library) == {"leg-mot"}
+    assert library.knowledge.serving(drafts=False, today=TODAY)[0].answer[0].startswith("Dạ, chị cầm")
+    assert older(one, Record(room.accounts).all(), out=room.out()) is None
+    put(room.root, "legal/leg-mot.yml", by_hand)  # edited once more
+    assert served(room, library) == {"leg-mot"}
+    Record(room.accounts).add(Approval("leg-mot", one.hash, "withdrawn", "lan", ON))
     assert served(room, library) == set()
+
+
+@pytest.mark.parametrize("table", ["approval", "article_version"])
+def test_the_record_can_be_changed_by_nobody(room: ContentRoom, table: str) -> None:
+    Record(room.accounts).add(Approval("leg-mot", "1", "published", "lan", ON, "a: 1\n"))
+    for deed in (f"UPDATE {table} SET hash = '2'", f"DELETE FROM {table}"):
+        with pytest.raises(DBAPIError, match="append-only"), room.database.write() as connection:
+            connection.execute(text(deed))
+    assert room.out() == {("leg-mot", "1")}
+
+
+def test_a_remark_is_kept_with_the_act(room: ContentRoom) -> None:
+    Record(room.accounts).add(Approval("leg-mot", "1", "returned", "lan", ON, "a: 1\n", "Thiếu bước dịch giấy"))
+    assert [act.remark for act in Record(room.accounts).of("leg-mot")] == ["Thiếu bước dịch giấy"]
+    assert ("article.returned", "article:leg-mot", "1") in room.audited()
 
 
 def test_while_the_database_is_away_the_last_word_holds(tmp_path: Path, sqlite_template: Path) -> None:
@@ -153,16 +180,16 @@ def test_while_the_database_is_away_the_last_word_holds(tmp_path: Path, sqlite_t
     database = Database(f"sqlite:///{path}", Keyring([SECRET]))
     room = ContentRoom(database, tmp_path)
     room.hire("lan", "approver")
-    Record(room.accounts).add(Approval("leg-mot", "1", "published", "lan", ON))
+    Record(room.accounts).add(Approval("leg-mot", "1", "published", "lan", ON, "a: 1\n"))
     nowhere = Database(f"sqlite:///{tmp_path}/no/such.db", Keyring([SECRET]))
     look, blind = approvals_of(database), approvals_of(nowhere)
-    assert look() == {("leg-mot", "1")}
+    assert look() == {("leg-mot", "1"): "a: 1\n"}
     database.close()
     for part in tmp_path.glob("osso.db*"):
         part.unlink()
     path.mkdir()
-    assert look() == {("leg-mot", "1")}
-    assert blind() == frozenset()
+    assert look() == {("leg-mot", "1"): "a: 1\n"}
+    assert blind() == {}
     database.close()
     nowhere.close()
 
@@ -172,6 +199,9 @@ def test_while_the_database_is_away_the_last_word_holds(tmp_path: Path, sqlite_t
     [
         ("draft", (), "draft"),
         ("draft", ("wrote",), "submitted"),
+        ("draft", ("wrote", "returned"), "returned"),
+        ("draft", ("wrote", "returned", "wrote"), "submitted"),
+        ("draft", ("wrote", "reviewed", "published"), "out"),
         ("draft", ("wrote", "reviewed", "published", "withdrawn"), "draft"),
         ("reviewed", ("wrote", "reviewed"), "reviewed"),
         ("reviewed", (), "draft"),

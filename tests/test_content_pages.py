@@ -74,6 +74,7 @@ def publish(room: ContentRoom, writer: Window, reviewer: Window) -> None:
 BOTH: tuple[Role, ...] = ("editor", "approver")
 ALLOWED: dict[str, tuple[Role, ...]] = {
     "knowledge.review": ("approver",),
+    "knowledge.send_back": ("approver",),
     "knowledge.publish": ("approver",),
     "knowledge.withdraw": ("approver",),
     "knowledge.experts": ("admin",),
@@ -232,18 +233,49 @@ def test_what_was_edited_meanwhile_is_not_approved_unread(room: ContentRoom, mai
     assert "đọc lại bản mới" in words_of(answer)
 
 
-def test_new_words_take_an_article_out_and_new_questions_do_not(room: ContentRoom, mai: Window, lan: Window) -> None:
+def test_new_words_wait_while_the_approved_ones_are_told_and_new_questions_do_not(
+    room: ContentRoom, mai: Window, lan: Window
+) -> None:
     publish(room, mai, lan)
+    first = room.article().hash
     more = room.text().replace("questions:", "questions:\n  - em hỏi giúp bạn em giấy ly hôn")
     assert save(mai, more).status_code == 303
     assert room.article().status == "published"
     assert ("leg-mot", room.article().hash) in room.out()
     save(mai, room.text().replace(FIRST, OTHER))
     assert room.article().status == "draft"
-    assert ("leg-mot", room.article().hash) not in room.out()
+    assert room.out() == {("leg-mot", first)}
     page = mai.get(ONE).text
-    assert "tạm ngưng" in page
+    assert "chị em vẫn nhận bản đã duyệt trước, dùng được đến 28/02/2027" in words_of(mai.get(ONE))
     assert 'class="diff-in"' in page
+    assert "chị em vẫn nhận bản đã duyệt trước" in mai.get("/knowledge/?view=draft").text
+    assert "Đang đăng" in words_of(mai.get(f"{ONE}/history"))
+    assert lan.post(f"{ONE}/withdraw").status_code == 303, "also while other words are being written"
+    assert room.out() == frozenset()
+    assert "bản đã duyệt trước" not in mai.get(ONE).text
+
+
+def test_an_approved_version_that_expired_is_told_so(room: ContentRoom, mai: Window, lan: Window) -> None:
+    publish(room, mai, lan)
+    save(mai, room.text().replace(FIRST, OTHER).replace("2027-02-28", "2029-01-01"))
+    room.now += 200 * 86_400_000
+    window = room.browser("vy", "editor")
+    assert "đã hết hạn ngày 28/02/2027" in words_of(window.get(ONE))
+    assert "bản đã duyệt trước đã hết hạn" in window.get("/knowledge/").text
+
+
+def test_a_reviewer_sends_back_with_a_remark(room: ContentRoom, mai: Window, lan: Window) -> None:
+    assert lan.post(f"{ONE}/send-back", {"remark": "x"}).status_code == 409, "nothing was handed in"
+    mai.post(f"{ONE}/submit")
+    assert "Trả lại để sửa" not in mai.get(ONE).text
+    assert "Trả lại để sửa" in lan.get(ONE).text
+    assert lan.post(f"{ONE}/send-back", {"remark": " "}).status_code == 409
+    assert lan.post(f"{ONE}/send-back", {"remark": "Thiếu bước <dịch> giấy"}).status_code == 303
+    page = mai.get(ONE)
+    assert "Chị Lan trả lại để sửa: Thiếu bước <dịch> giấy" in words_of(page)
+    assert "leg-mot" in mai.get("/knowledge/?view=returned").text
+    publish(room, mai, lan)
+    assert room.out() == {("leg-mot", room.article().hash)}
 
 
 def test_a_status_written_by_hand_is_not_believed(room: ContentRoom, mai: Window) -> None:
@@ -273,6 +305,7 @@ def test_an_old_version_comes_back_as_a_new_one_and_needs_no_second_review(
     publish(room, mai, lan)
     first = room.article().hash
     save(mai, room.text().replace(FIRST, OTHER))
+    publish(room, mai, lan)
     history = mai.get(f"{ONE}/history").text
     oldest = re.findall(r"version=([0-9a-f-]{36})", history)[-1]
     assert OTHER in words_of(mai.get(f"{ONE}/history?version={oldest}"))
@@ -284,6 +317,16 @@ def test_an_old_version_comes_back_as_a_new_one_and_needs_no_second_review(
     assert lan.post(f"{ONE}/publish", {"hash": first}).status_code == 303
     assert room.out() == {("leg-mot", first)}
     assert mai.post(f"{ONE}/rollback", {"version": "no-such"}).status_code == 409
+
+
+def test_going_back_to_what_is_out_needs_nobody(room: ContentRoom, mai: Window, lan: Window) -> None:
+    publish(room, mai, lan)
+    first = room.article().hash
+    save(mai, room.text().replace(FIRST, OTHER))
+    oldest = re.findall(r"version=([0-9a-f-]{36})", mai.get(f"{ONE}/history").text)[-1]
+    answer = mai.post(f"{ONE}/rollback", {"version": oldest})
+    assert "khớp với bản chị em đang nhận" in mai.get(answer.location.replace("http://localhost", "")).text
+    assert (room.article().hash, room.article().status) == (first, "published")
 
 
 # --- writing ----------------------------------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ from click.testing import CliRunner, Result
 from openpyxl import load_workbook
 from rapidfuzz import fuzz
 
-from bot.knowledge import Approval, Article, Editor, examples, load
+from bot.knowledge import Approval, Article, Editor, examples, governance, load
 from bot.knowledge.trial import families, left_out, read_golden, score
 from bot.knowledge_cli import Tools, kb, learner
 from bot.messages import Candidate, Reading
@@ -124,11 +124,34 @@ def test_from_draft_to_published_and_back(tools: Tools, root: Path, record: Reco
     told = run(tools, "diff", "leg-mot").output
     assert "-  - Gom giấy" in told
     assert "+  - Gom đủ giấy" in told
-    assert "chữ đã đổi sau khi đăng" in run(tools, "stale").output
+    assert "leg-mot: chị em nhận bản đăng ngày này; chữ mới trên đĩa" in run(tools, "stale").output
+    assert "leg-mot (bản đang đăng): sắp hết hạn" in run(tools, "stale", "--days", "99").output
     assert run(tools, "publish", "leg-mot", "--by", "thu").exit_code == 1, "the new words were not reviewed"
 
     assert run(tools, "withdraw", "leg-mot", "--by", "thu").exit_code == 0
     assert load(root).articles["leg-mot"].status == "draft"
+    assert (record.acts[-1].act, record.acts[-1].hash) == ("withdrawn", held.hash), "what was out is what is withdrawn"
+    assert governance.approved(record.acts) == frozenset()
+    assert "đã rút" in run(tools, "diff", "leg-mot").output
+    assert "chị em nhận" not in run(tools, "stale").output
+
+
+def test_a_reviewer_sends_back_with_a_remark(tools: Tools, root: Path, record: Record) -> None:
+    early = run(tools, "return", "leg-mot", "--by", "thu", "--remark", "Thiếu bước")
+    assert "chưa được gửi duyệt" in early.output
+    run(tools, "submit", "leg-mot", "--by", "mai")
+    run(tools, "review", "leg-mot", "--by", "lan")
+    assert run(tools, "return", "leg-mot", "--by", "lan", "--remark", "x").exit_code == 1, "lan may not publish"
+    assert run(tools, "return", "leg-mot", "--by", "thu", "--remark", " ").exit_code == 1, "a remark is wanted"
+    assert run(tools, "return", "leg-mot", "--by", "thu", "--remark", "Thiếu bước dịch giấy").exit_code == 0
+    assert record.acts[-1].remark == "Thiếu bước dịch giấy"
+    assert load(root).articles["leg-mot"].status == "draft"
+    refused = run(tools, "publish", "leg-mot", "--by", "thu")
+    assert "chưa có người duyệt" in refused.output, "the review from before counts no more"
+    run(tools, "submit", "leg-mot", "--by", "mai")
+    assert run(tools, "review", "leg-mot", "--by", "lan").exit_code == 0
+    assert run(tools, "publish", "leg-mot", "--by", "thu").exit_code == 0
+    assert "đã đăng" in run(tools, "return", "leg-mot", "--by", "thu", "--remark", "x").output
 
 
 def test_publishing_is_all_or_nothing(tools: Tools, root: Path, record: Record) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from bot import yamlfile
 from bot.errors import ContentError
-from bot.knowledge import Knowledge, examples, load, read, shorts, titles
+from bot.knowledge import examples, load, read, shorts, titles
 from bot.knowledge.articles import ARTICLE as SHAPE
 from bot.knowledge.shape import faults
 from bot.messages import Finding
@@ -208,9 +208,12 @@ def test_serving_in_production_needs_a_published_valid_approved_version(root: Pa
     assert knowledge.serving(drafts=False, today=date(2027, 3, 1)) == ()
     assert held not in knowledge.serving(drafts=True, today=date(2027, 3, 1))
     assert knowledge.expired(date(2027, 3, 1)) == (held,)
-    for approved, out in (({("leg-mot", held.hash)}, 1), ({("leg-mot", "old")}, 0), (set(), 0)):
-        kept = Knowledge(knowledge.articles, approved=frozenset(approved))
-        assert len(kept.serving(drafts=False, today=TODAY)) == out
+    old = replace(held, answer=("Dạ, chị ra xã.",), valid_until=date(2026, 12, 31))
+    for approved in ({}, {"leg-mot": held}, {"leg-mot": old}):
+        kept = replace(knowledge, approved=approved)
+        assert kept.serving(drafts=False, today=TODAY) == tuple(approved.values())
+        assert held in kept.serving(drafts=True, today=TODAY)
+    assert replace(knowledge, approved={"leg-mot": old}).serving(drafts=False, today=date(2027, 1, 1)) == ()
 
 
 def test_plain_scalars_of_both_parsers_are_data() -> None:

@@ -8,11 +8,12 @@ from pathlib import Path
 import pytest
 
 from bot.errors import ContentError
-from bot.knowledge import Knowledge, Library
-from tests.knowledge_sample import ARTICLE, changed, put, sample
+from bot.knowledge import Knowledge, Library, load
+from tests.knowledge_sample import ARTICLE, SECOND, changed, put, sample
 
 HANOI = timezone(timedelta(hours=7))
 FILE = "legal/leg-mot.yml"
+TODAY = date(2026, 11, 25)
 
 
 class Clock:
@@ -115,12 +116,51 @@ def test_a_new_day_withdraws_what_expired(root: Path, clock: Clock) -> None:
 
 
 def test_a_new_approval_is_taken_over(root: Path, clock: Clock) -> None:
-    out: list[frozenset[tuple[str, str]]] = [frozenset()]
+    out: list[dict[tuple[str, str], str]] = [{}]
     library = Library(root, count, now=clock, approved=lambda: out[0])
-    assert library.knowledge.approved == frozenset()
-    out[0] = frozenset({("leg-mot", "x")})
+    assert library.knowledge.approved == {}
+    out[0] = {("leg-mot", library.knowledge.articles["leg-mot"].hash): ""}
     assert renewed(library)
-    assert library.knowledge.approved == {("leg-mot", "x")}
+    assert said(library) == {"leg-mot": "Gom giấy"}
+
+
+def said(library: Library[int], today: date = TODAY) -> dict[str, str]:
+    """article -> its first step, as production says it."""
+    return {one.id: one.steps[0] for one in library.knowledge.serving(drafts=False, today=today)}
+
+
+def test_an_edited_article_is_told_in_its_approved_words(root: Path, clock: Clock) -> None:
+    digest = load(root).articles["leg-mot"].hash
+    out: list[dict[tuple[str, str], str]] = [{("leg-mot", digest): ARTICLE, ("leg-gone", "1"): ARTICLE}]
+    library = Library(root, count, now=clock, approved=lambda: out[0])
+    edited = changed("  - Gom giấy", "  - Gom đủ giấy").replace("2027-02-28", "2028-01-01")
+    rewrite(root, edited)
+    assert renewed(library)
+    assert library.faults == ()
+    assert library.knowledge.articles["leg-mot"].steps[0] == "Gom đủ giấy"
+    assert said(library) == {"leg-mot": "Gom giấy"}
+    assert library.knowledge.serving(drafts=False, today=TODAY)[0].status == "published"
+    assert said(library, date(2027, 3, 1)) == {}, "the approved version ends on its own day"
+    out[0] = {("leg-mot", library.knowledge.articles["leg-mot"].hash): edited}
+    assert renewed(library)
+    assert said(library, date(2027, 3, 1)) == {"leg-mot": "Gom đủ giấy"}
+    out[0] = {}
+    assert renewed(library)
+    assert said(library) == {}
+    out[0] = {("leg-mot", digest): ARTICLE}
+    (root / FILE).unlink()
+    put(root, "general/gen-hai.yml", SECOND.replace("  - leg-mot\n", "  - gen-hai\n"))
+    assert renewed(library)
+    assert said(library) == {}, "an article whose file is gone is not told"
+
+
+def test_an_approved_version_nobody_can_read_is_told_to_staff(root: Path, clock: Clock) -> None:
+    record: dict[tuple[str, str], str] = {}
+    for text in ("", "id: [", ARTICLE):
+        record[("leg-mot", "0" * 16)] = text
+        library = Library(root, count, now=clock, approved=lambda: record)
+        assert said(library) == {}
+        assert [(one.file, one.code) for one in library.faults] == [(FILE, "approved")]
 
 
 def test_training_happens_aside_and_once_at_a_time(root: Path, clock: Clock) -> None:

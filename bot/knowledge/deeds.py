@@ -13,7 +13,7 @@ from pathlib import Path
 from bot.errors import ContentError, Refused
 from bot.knowledge.articles import Article, Review
 from bot.knowledge.checking import judge, read_style
-from bot.knowledge.governance import Act, Approval, Approvals, Editor, may_publish, may_review
+from bot.knowledge.governance import Act, Approval, Approvals, Editor, approved, may_publish, may_review, reviews
 from bot.knowledge.loading import Shelf, read
 from bot.knowledge.writing import fingerprint, save_all, write_article
 from bot.messages import Finding
@@ -67,6 +67,26 @@ def review(press: Press, ids: Sequence[str], *, by: str, seen: Mapping[str, str]
     return marked
 
 
+def send_back(press: Press, ids: Sequence[str], *, by: str, remark: str) -> list[Article]:
+    """These words are a draft again, and `remark` says what to change; reviews of them count no more.
+
+    Raises Refused without a remark, for somebody who judges nothing, and for words that were not handed in.
+    """
+    table = _Table.of(press, ids)
+    if not remark.strip():
+        raise Refused("Hãy viết điều cần sửa, để người viết biết.")
+    if not press.editor(by).publishes:
+        raise Refused(f"{by} không phải người duyệt nội dung.")
+    for article in table.chosen:
+        acts = [act.act for act in press.record.of(article.id) if act.hash == article.hash]
+        if not acts or acts[-1] not in ("wrote", "reviewed"):
+            raise Refused(f"{article.id}: bản này chưa được gửi duyệt, hoặc đã đăng.")
+    marked = table.mark({article.id: Review("draft") for article in table.chosen})
+    for article in marked:
+        press.record.add(replace(_act(press, article, "returned", by), remark=remark.strip()))
+    return marked
+
+
 def publish(press: Press, ids: Sequence[str], *, by: str, seen: Mapping[str, str] | None = None) -> list[Article]:
     """Lets reviewed words out, all articles or none. Raises ContentError with every refusal, or Refused."""
     table = _Table.of(press, ids, seen=seen)
@@ -93,12 +113,20 @@ def publish(press: Press, ids: Sequence[str], *, by: str, seen: Mapping[str, str
 
 
 def withdraw(press: Press, ids: Sequence[str], *, by: str) -> list[Article]:
-    """From now on nobody is told these words. The record is first: it holds even where the file cannot be written."""
+    """From now on nobody is told these articles, in whatever words they are out; other words being written stay as they
+    stand. The record is first: it holds even where the file cannot be written."""
     table = _Table.of(press, ids)
     press.editor(by)
+    marks = {article.id: Review("draft") for article in table.chosen}
     for article in table.chosen:
-        press.record.add(_act(press, replace(article, review=Review("draft")), "withdrawn", by))
-    return table.mark({article.id: Review("draft") for article in table.chosen})
+        act = _act(press, replace(article, review=Review("draft")), "withdrawn", by)
+        out = dict(approved(acts := press.record.of(article.id))).get(article.id, article.hash)
+        if out != article.hash:
+            text = next(done.text for done in reversed(acts) if done.act == "published" and done.hash == out)
+            act = replace(act, hash=out, text=text)
+            marks[article.id] = article.review if article.status == "reviewed" else Review("draft")
+        press.record.add(act)
+    return table.mark(marks)
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,8 +167,7 @@ class _Table:
 
 
 def _last_review(press: Press, article: Article) -> Review:
-    acts = press.record.of(article.id)
-    act = next(act for act in reversed(acts) if act.act == "reviewed" and act.hash == article.hash)
+    act = reviews(article, press.record.of(article.id))[-1]
     return Review("published", act.by, act.on[:10])
 
 

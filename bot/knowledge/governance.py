@@ -13,7 +13,7 @@ from typing import Literal, Protocol
 from bot.knowledge.articles import SKILLS, Article
 from bot.messages import Finding, Skill
 
-Act = Literal["wrote", "reviewed", "published", "withdrawn"]
+Act = Literal["wrote", "reviewed", "returned", "published", "withdrawn"]
 
 # Who may judge an article of a topic: OSSO's lawyer, psychologist and social worker, each for her own field.
 REVIEWERS: Mapping[str, frozenset[str]] = {
@@ -36,7 +36,8 @@ class Editor:
 
 @dataclass(frozen=True, slots=True)
 class Approval:
-    """One act of one person upon one version. `on` is ISO 8601; `text` the file as it stood, for the history."""
+    """One act of one person upon one version. `on` is ISO 8601; `text` the file as it stood, for the history; `remark`
+    what a reviewer asks to be changed when she sends it back."""
 
     article: str
     hash: str
@@ -44,6 +45,7 @@ class Approval:
     by: str
     on: str
     text: str = ""
+    remark: str = ""
 
 
 class Approvals(Protocol):
@@ -94,14 +96,20 @@ def may_publish(
     if not article.sources and article.topic not in ("psychological", "general"):
         refusals.append(_no(article, "unsourced", "bài thuộc chủ đề này cần nguồn luật", "this topic needs sources"))
     writers = _writers(article, acts)
-    reviews = [act.by for act in acts if act.act == "reviewed" and act.hash == article.hash]
-    fit = [name for name in reviews if name in people and not _fit(article, people[name], writers)]
+    fit = [act.by for act in reviews(article, acts) if act.by in people and not _fit(article, people[act.by], writers)]
     if not fit:
         wanted = " hoặc ".join(sorted(REVIEWERS[article.topic]))
         vi = f"chưa có người duyệt chuyên môn ({wanted}), khác người viết, duyệt đúng bản này"
         en = f"no review of exactly this version by another person with skill {wanted}"
         refusals.append(_no(article, "unreviewed", vi, en))
     return refusals
+
+
+def reviews(article: Article, acts: Iterable[Approval]) -> list[Approval]:
+    """The reviews of exactly these words that still count: none from before they were sent back."""
+    mine = [act for act in acts if act.hash == article.hash]
+    back = max((at for at, act in enumerate(mine) if act.act == "returned"), default=-1)
+    return [act for act in mine[back + 1 :] if act.act == "reviewed"]
 
 
 def approved(acts: Iterable[Approval]) -> frozenset[tuple[str, str]]:

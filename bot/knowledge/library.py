@@ -5,7 +5,7 @@ The only part of the room with a thread. Whoever reads `current` once in a turn 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from datetime import date, datetime
@@ -14,12 +14,13 @@ from threading import Thread
 from typing import Generic, TypeVar
 
 from bot.errors import ContentError
-from bot.knowledge.loading import Knowledge, Parsed, article_files, read, read_article
+from bot.knowledge.articles import Article
+from bot.knowledge.loading import Knowledge, Parsed, article_files, read, read_article, version
 from bot.messages import Finding
 
 M = TypeVar("M")
-Approved = AbstractSet[tuple[str, str]] | None
-Signature = tuple[date, Approved, tuple[tuple[str, int, int], ...]]
+Approved = Mapping[tuple[str, str], str] | None  # (article id, hash) -> the text of its file when it was published
+Signature = tuple[date, AbstractSet[tuple[str, str]] | None, tuple[tuple[str, int, int], ...]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +36,8 @@ class Library(Generic[M]):
     """Holds the last good knowledge of `root` and the matcher that `train(knowledge, today)` made of it.
 
     Raises `ContentError` when there is no good one to begin with. `now` gives local time; a new day counts as a change,
-    since articles expire at midnight; so does a new approval, which `approved` gives as (article id, hash).
+    since articles expire at midnight; so does a new approval. `approved` gives the versions that are out: of an article
+    edited since then, the old words are told until the new ones are approved.
     Training takes seconds: with `meanwhile`, new knowledge is in use at once beside what that makes of the old matcher.
     """
 
@@ -55,9 +57,9 @@ class Library(Generic[M]):
         self._meanwhile = meanwhile
         self._parsed: dict[Path, tuple[tuple[int, int], Parsed]] = {}
         self._loading: Thread | None = None
-        self.faults: tuple[Finding, ...] = ()
+        self.faults: tuple[Finding, ...]
         self._seen = self._signature()
-        knowledge, at = self._known()
+        knowledge, at, self.faults = self._known()
         self.current: Held[M] = Held(knowledge, train(knowledge, at.date()), at)
 
     @property
@@ -91,7 +93,7 @@ class Library(Generic[M]):
 
     def _renew(self) -> None:
         try:
-            knowledge, at = self._known()
+            knowledge, at, lost = self._known()
             if self._meanwhile:
                 self.current = Held(knowledge, self._meanwhile(knowledge, self.matcher), at)
             held = Held(knowledge, self._train(knowledge, at.date()), at)
@@ -103,14 +105,37 @@ class Library(Generic[M]):
             self.faults = (Finding("error", "knowledge", 1, "training", vi, en),)
         else:
             self.current = held
-            self.faults = ()
+            self.faults = lost
 
-    def _known(self) -> tuple[Knowledge, datetime]:
+    def _known(self) -> tuple[Knowledge, datetime, tuple[Finding, ...]]:
+        """What the folder says now, and the approved versions that can be told no more."""
         now = self._now()
         shelf = read(self._root, parsed=self._remembered)
         if shelf.grave:
             raise ContentError(shelf.grave)
-        return replace(shelf.knowledge, approved=self._approved()), now
+        approved, lost = self._out(shelf.knowledge.articles)
+        return replace(shelf.knowledge, approved=approved), now, lost
+
+    def _out(self, articles: Mapping[str, Article]) -> tuple[Mapping[str, Article] | None, tuple[Finding, ...]]:
+        """The approved version of every article that has a file; an article whose file is gone is not told."""
+        record = self._approved()
+        if record is None:
+            return None, ()
+        out: dict[str, Article] = {}
+        lost: list[Finding] = []
+        for (name, digest), text in record.items():
+            if name not in articles:
+                continue
+            held = articles[name] if articles[name].hash == digest else version(name, digest, text)
+            if held is None:
+                vi, en = (
+                    "không đọc được bản đã duyệt: hãy duyệt lại",
+                    "the approved version cannot be read: review again",
+                )
+                lost.append(Finding("error", f"{articles[name].topic}/{name}.yml", 1, "approved", vi, en))
+            else:
+                out[name] = replace(held, review=replace(held.review, status="published"))
+        return {name: out[name] for name in articles if name in out}, tuple(lost)
 
     def _remembered(self, path: Path, root: Path, topic: str) -> Parsed:
         """An article file, parsed again only when it changed."""
@@ -134,4 +159,5 @@ class Library(Generic[M]):
             except OSError:  # gone between listing and looking: the next look sees it
                 continue
             marks.append((str(path), stat.st_mtime_ns, stat.st_size))
-        return self._now().date(), self._approved(), tuple(marks)
+        record = self._approved()
+        return self._now().date(), None if record is None else frozenset(record), tuple(marks)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from datetime import date
+from functools import lru_cache
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, TypeVar
@@ -27,28 +27,26 @@ Place = TypeVar("Place", Contact, Province)
 class Knowledge:
     """Everything people may say and what is true, keyed by id, in file order.
 
-    `approved` are the (id, hash) of the versions that are out by the record of approvals, or None where none is kept.
+    `approved` are the versions that are out by the record of approvals, or None where no record is kept.
     """
 
     articles: Mapping[str, Article] = field(default_factory=dict)
     offices: Mapping[str, Office] = field(default_factory=dict)
     referrals: Mapping[str, Referral] = field(default_factory=dict)
     provinces: Mapping[str, Province] = field(default_factory=dict)
-    approved: AbstractSet[tuple[str, str]] | None = None
+    approved: Mapping[str, Article] | None = None
 
     def serving(self, *, drafts: bool, today: date) -> tuple[Article, ...]:
         """The articles that may be said on this day.
 
-        With `drafts`, every valid article. Without, only published ones, and where approvals are kept only those whose
-        (id, hash) is approved: a word changed after publishing takes the article out until it is approved again.
+        With `drafts`, every valid article as its file stands. Without, the approved versions: an article edited since
+        is told in its old words until the new ones are approved. Where no record is kept, what calls itself published.
         """
-        return tuple(
-            found
-            for found in self.articles.values()
-            if found.valid(today)
-            and (drafts or found.status == "published")
-            and (drafts or self.approved is None or (found.id, found.hash) in self.approved)
-        )
+        if drafts or self.approved is None:
+            held = [found for found in self.articles.values() if drafts or found.status == "published"]
+        else:
+            held = list(self.approved.values())
+        return tuple(found for found in held if found.valid(today))
 
     def expired(self, today: date) -> tuple[Article, ...]:
         """The articles withdrawn because their last day has passed."""
@@ -111,6 +109,16 @@ def parse_article(raw: bytes, name: str, topic: str) -> Parsed:
     """The same from bytes, for an editor that has not saved yet."""
     document, findings = yamlfile.parse(raw, name, most=ARTICLE_BYTES)
     return _shaped(document, findings, topic)
+
+
+@lru_cache(maxsize=1_000)
+def version(name: str, digest: str, text: str) -> Article | None:
+    """An article as it stood when its words had this hash; the folder it lay in then is part of the hash."""
+    for topic in TOPICS:
+        _, found, _ = parse_article(text.encode(), f"{topic}/{name}.yml", topic)
+        if found and found.hash == digest:
+            return found
+    return None
 
 
 def article_files(root: Path) -> list[tuple[Path, str]]:

@@ -702,7 +702,10 @@ class ArticleVersion(Base):
 
 
 class ArticleApproval(Base):
-    """Who wrote, reviewed, published or withdrew which words. Append-only; tied to the content hash."""
+    """Who wrote, reviewed, sent back, published or withdrew which words, by content hash.
+
+    Triggers refuse every change and removal, here and of the versions.
+    """
 
     __tablename__ = "approval"
     id: Mapped[int] = mapped_column(Id, primary_key=True, autoincrement=True)
@@ -712,6 +715,7 @@ class ArticleApproval(Base):
     staff_id: Mapped[int] = mapped_column(BigInteger)
     version_id: Mapped[int | None] = mapped_column(ForeignKey("article_version.id"))
     note: Mapped[str] = mapped_column(String(12), default="", server_default="")
+    remark: Mapped[str] = mapped_column(Text, default="", server_default="")
     at: Mapped[int] = mapped_column(BigInteger)
 
 

@@ -16,6 +16,7 @@ from sqlalchemy import (
     Connection,
     Insert,
     RowMapping,
+    Select,
     Table,
     and_,
     bindparam,
@@ -63,6 +64,7 @@ alarm = table(models.Alarm)
 tombstone = table(models.Tombstone)
 meta = table(models.Meta)
 approval = table(models.ArticleApproval)
+article_version = table(models.ArticleVersion)
 
 # In the very words of the partial indexes: with bound values neither database may use them.
 _open_outbox = text("outbox.status IN ('held', 'due', 'attempting')")
@@ -658,8 +660,18 @@ def queue_ages(connection: Connection) -> dict[str, int]:
 
 def articles_out(connection: Connection) -> frozenset[tuple[str, str]]:
     """(article, content hash) of every version that is out: published, and not withdrawn or replaced since."""
-    decisive = select(func.max(approval.c.id)).where(approval.c.act.in_(("published", "withdrawn")))
-    last = select(approval.c.article, approval.c.hash).where(
-        approval.c.id.in_(decisive.group_by(approval.c.article)), approval.c.act == "published"
+    return frozenset((row.article, row.hash) for row in connection.execute(_out(approval.c.article, approval.c.hash)))
+
+
+def texts_out(connection: Connection) -> dict[tuple[str, str], str]:
+    """The same with the text of the file as it stood when it was published; empty when none was kept."""
+    query = _out(approval.c.article, approval.c.hash, article_version.c.text).join_from(
+        approval, article_version, article_version.c.id == approval.c.version_id, isouter=True
     )
-    return frozenset((row.article, row.hash) for row in connection.execute(last))
+    return {(row.article, row.hash): row.text or "" for row in connection.execute(query)}
+
+
+def _out(*columns: ColumnElement[Any]) -> Select[Any]:
+    decisive = select(func.max(approval.c.id)).where(approval.c.act.in_(("published", "withdrawn")))
+    last = decisive.group_by(approval.c.article)
+    return select(*columns).where(approval.c.id.in_(last), approval.c.act == "published")

@@ -25,7 +25,7 @@ from handoff.accounts.accounts import Accounts
 from handoff.accounts.chain import record_id
 from handoff.frame import VIETNAM
 
-version = queries.table(models.ArticleVersion)
+version = queries.article_version
 approval = queries.approval
 expert = queries.table(models.Expert)
 
@@ -63,7 +63,7 @@ _ACTS: Select[tuple[object, ...]] = (
 def as_act(row: RowMapping) -> Approval:
     on = datetime.fromtimestamp(row["at"] / 1000, VIETNAM).isoformat(timespec="seconds")
     act = cast(Act, row["act"])
-    return Approval(row["article"], row["hash"], act, row["login"] or "", on, row["text"] or "")
+    return Approval(row["article"], row["hash"], act, row["login"] or "", on, row["text"] or "", row["remark"])
 
 
 def add_act(accounts: Accounts, connection: Connection, act: Approval) -> None:
@@ -75,7 +75,13 @@ def add_act(accounts: Accounts, connection: Connection, act: Approval) -> None:
     held = keep(connection, act.article, act.hash, text=act.text, staff_id=row["id"], note=act.act, at=at)
     connection.execute(
         insert(approval).values(
-            article=act.article, hash=act.hash, act=act.act, staff_id=row["id"], version_id=held, at=at
+            article=act.article,
+            hash=act.hash,
+            act=act.act,
+            staff_id=row["id"],
+            version_id=held,
+            remark=act.remark,
+            at=at,
         )
     )
     record_id(accounts, connection, row["id"], f"article.{act.act}", f"article:{act.article}", act.hash)

@@ -21,11 +21,11 @@ from handoff.accounts.members import Missing
 from handoff.content import approvals
 from handoff.content.room import Judged, editor_of, judged, pages, plain, record, root, today, worst
 from handoff.content.seen import LIKE, seen
-from handoff.content.standing import rows, standing, unapproved
+from handoff.content.standing import older, rows, standing, unapproved
 from handoff.frame import frame, page
 
 PAGE = 100
-VIEWS = ("", "out", "submitted", "reviewed", "draft", "unapproved", "expired", "soon", "findings")
+VIEWS = ("", "out", "submitted", "returned", "reviewed", "draft", "unapproved", "expired", "soon", "findings")
 
 
 @pages.get("/")
@@ -72,6 +72,7 @@ def home() -> str:
         faults=getattr(getattr(frame().parts, "library", None), "faults", ()),
         unapproved=wrong,
         waiting=waiting,
+        today=today(),
     )
 
 
@@ -127,7 +128,9 @@ def article(article: str) -> str:
         "content/article.html",
         one=one,
         standing=standing(one, acts, out=out, today=today()),
-        live=next((digest for name, digest in out if name == article), ""),
+        older=older(one, acts, out=out),
+        today=today(),
+        remark=next((act for act in reversed(acts) if act.act == "returned"), None),
         findings=findings,
         file=file,
         views=[seen(book, one, channel, value=value, part=part) for channel in LIKE],

@@ -1,4 +1,4 @@
-"""Submit, review, publish, withdraw, bring back: each a form, each refused with the reasons the rules give."""
+"""Submit, review, send back, publish, withdraw, bring back: each a form, each refused with the rules' reasons."""
 
 from __future__ import annotations
 
@@ -9,13 +9,16 @@ from flask import make_response, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 
 from bot.errors import ContentError, Refused
-from bot.knowledge import deeds, fingerprint, save, write_article
-from bot.knowledge.articles import Review
+from bot.knowledge import approved, deeds, fingerprint, save, write_article
+from bot.knowledge.articles import Review, Status
+from bot.knowledge.governance import reviews
 from bot.knowledge.loading import parse_article
 from handoff.accounts import allow, audit, current_staff
 from handoff.content import approvals
 from handoff.content.room import judged, pages, press, record, root
 from handoff.frame import frame, now, page
+
+MOST_REMARK = 2_000  # characters
 
 
 @pages.post("/<article>/submit")
@@ -38,6 +41,15 @@ def review(article: str) -> ResponseReturnValue:
     return _judge(article, "reviewed", lambda: deeds.review(press(), [article], by=current_staff().login, seen=seen))
 
 
+@pages.post("/<article>/send-back")
+@allow("approver")
+def send_back(article: str) -> ResponseReturnValue:
+    judged().article(article)
+    remark = request.form.get("remark", "")[:MOST_REMARK]
+    mine = current_staff().login
+    return _judge(article, "returned", lambda: deeds.send_back(press(), [article], by=mine, remark=remark))
+
+
 @pages.post("/<article>/publish")
 @allow("approver", step_up=True)
 def publish(article: str) -> ResponseReturnValue:
@@ -50,7 +62,7 @@ def publish(article: str) -> ResponseReturnValue:
 @allow("approver")
 def withdraw(article: str) -> ResponseReturnValue:
     one = judged().article(article)
-    if one.status == "draft":
+    if one.status == "draft" and not any(name == article for name, _ in approved(record().of(article))):
         raise Refused("Bài này đang là bản nháp, không có gì để rút.")
     return _judge(article, "withdrawn", lambda: deeds.withdraw(press(), [article], by=current_staff().login))
 
@@ -70,13 +82,15 @@ def rollback(article: str) -> ResponseReturnValue:
         _, old, findings = parse_article(str(row["text"]).encode(), file, file.split("/", 1)[0])
         if old is None:
             raise ContentError(findings)
-        reviewed = [act for act in record().of(article) if act.act == "reviewed" and act.hash == old.hash]
-        mark = Review("reviewed", reviewed[-1].by, reviewed[-1].on[:10]) if reviewed else Review("draft")
+        counted = reviews(old, acts := record().of(article))
+        status: Status = "published" if (article, old.hash) in approved(acts) else "reviewed"
+        mark = Review(status, counted[-1].by, counted[-1].on[:10]) if counted else Review("draft")
         text = write_article(replace(old, review=mark))
         approvals.keep(connection, article, old.hash, text=text, staff_id=staff.id, note="rollback", at=now())
         audit(connection, staff, "article.rollback", f"article:{article}", old.hash)
         save(root(), file, text.encode(), seen=seen)
-    return redirect(url_for("knowledge.article", article=article, done="rollback"), 303)
+    done = "matches" if mark.status == "published" else "rollback"
+    return redirect(url_for("knowledge.article", article=article, done=done), 303)
 
 
 def _judge(article: str, done: str, deed: Callable[[], object]) -> ResponseReturnValue:

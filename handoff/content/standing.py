@@ -9,10 +9,11 @@ from datetime import date, timedelta
 from typing import Literal
 
 from bot.knowledge import Approval, Article
+from bot.knowledge.loading import version
 from bot.knowledge.trial import Winners
 from bot.messages import Finding
 
-Standing = Literal["out", "unapproved", "reviewed", "submitted", "draft", "expired"]
+Standing = Literal["out", "unapproved", "reviewed", "submitted", "returned", "draft", "expired"]
 SOON = timedelta(days=60)
 OLD_SOURCE = timedelta(days=365)
 
@@ -23,7 +24,7 @@ class Row:
 
     article: Article
     standing: Standing
-    changed: bool  # other words than these are out, or were before somebody saved
+    older: Article | None  # the approved version with other words, which women are told until these are approved
     soon: bool  # expires within 60 days
     old: bool  # a source was last looked at more than a year ago
     errors: int
@@ -35,25 +36,35 @@ class Row:
 def standing(article: Article, acts: Iterable[Approval], *, out: AbstractSet[tuple[str, str]], today: date) -> Standing:
     if not article.valid(today):
         return "expired"
+    if (article.id, article.hash) in out:
+        return "out"
     if article.status == "published":
-        return "out" if (article.id, article.hash) in out else "unapproved"
-    mine = {act.act for act in acts if act.hash == article.hash}
+        return "unapproved"
+    mine = [act.act for act in acts if act.hash == article.hash]
     if "reviewed" in mine and article.status == "reviewed":
         return "reviewed"
-    return "submitted" if "wrote" in mine and _open(article, acts) else "draft"
+    handed = [act for act in mine if act in ("wrote", "returned", "withdrawn")]
+    match handed[-1:]:
+        case ["wrote"]:
+            return "submitted"
+        case ["returned"]:
+            return "returned"
+        case _:
+            return "draft"
 
 
-def _open(article: Article, acts: Iterable[Approval]) -> bool:
-    """Whether these words were handed in since they were last withdrawn."""
-    last = [act.act for act in acts if act.hash == article.hash and act.act in ("wrote", "withdrawn")]
-    return bool(last) and last[-1] == "wrote"
+def older(article: Article, acts: Iterable[Approval], *, out: AbstractSet[tuple[str, str]]) -> Article | None:
+    """The approved version women are told while these words, which differ, wait; None when there is none."""
+    digest = next((digest for name, digest in out if name == article.id), article.hash)
+    texts = [act.text for act in acts if act.act == "published" and act.hash == digest]
+    return version(article.id, digest, texts[-1]) if texts and digest != article.hash else None
 
 
 def unapproved(
     articles: Iterable[Article], files: Mapping[str, str], out: AbstractSet[tuple[str, str]]
 ) -> list[Finding]:
     """Files that call themselves published while the record knows no approval of exactly these words: not served."""
-    vi = "tệp ghi đã đăng nhưng bản này chưa đủ duyệt: chị em chưa nhận được, hãy gửi duyệt và đăng lại"
+    vi = "tệp ghi đã đăng nhưng bản này chưa đủ duyệt: chị em chưa nhận được bản này, hãy gửi duyệt và đăng lại"
     en = "the file says published, but exactly these words lack approvals: not served until reviewed and published"
     return [
         Finding("error", files[one.id], 1, "unapproved", vi, en)
@@ -76,12 +87,11 @@ def rows(
     done: dict[str, list[Approval]] = {}
     for act in acts:
         done.setdefault(act.article, []).append(act)
-    out_ids = {name for name, _ in out}
     return [
         Row(
             article=one,
             standing=standing(one, done.get(one.id, ()), out=out, today=today),
-            changed=one.id in out_ids and (one.id, one.hash) not in out,
+            older=older(one, done.get(one.id, ()), out=out),
             soon=one.valid(today) and one.valid_until - today <= SOON,
             old=any(date.fromisoformat(source.checked) < today - OLD_SOURCE for source in one.sources),
             errors=findings.get(one.id, {}).get("error", 0),

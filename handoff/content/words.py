@@ -21,6 +21,7 @@ STANDINGS = {
     "unapproved": "Ghi đã đăng, chưa đủ duyệt",
     "reviewed": "Đã duyệt, chờ đăng",
     "submitted": "Chờ duyệt",
+    "returned": "Được trả lại để sửa",
     "draft": "Bản nháp",
     "expired": "Hết hạn, đã tự rút",
 }
@@ -29,6 +30,7 @@ COLOURS = {
     "unapproved": "red",
     "reviewed": "check",
     "submitted": "amber",
+    "returned": "amber",
     "draft": "",
     "expired": "red",
 }
@@ -38,6 +40,7 @@ ACTS = {
     "rollback": "đã đưa bản cũ trở lại",
     "wrote": "đã gửi duyệt",
     "reviewed": "đã duyệt",
+    "returned": "đã trả lại để sửa",
     "published": "đã đăng",
     "withdrawn": "đã rút",
 }
