@@ -37,6 +37,7 @@ Make = Callable[[str, str], Webhook]
 def environment(api_url: str = "http://127.0.0.1:9") -> dict[str, str]:
     """The settings that make both channels ours; requests to the platforms go to `api_url`."""
     return {
+        "OSSO_SIMULATOR": "off",  # as in production
         "OSSO_MESSENGER_PAGE_ID": PAGE,
         "OSSO_MESSENGER_APP_ID": "9001",
         "OSSO_MESSENGER_APP_SECRET": APP_SECRET,

@@ -157,7 +157,7 @@ def receive(parts: Parts, channel: Channel, wake: Wake) -> Response:
     except Exception as error:  # it is committed: the sweeper finds it, and the platform must hear that we have it
         log.get().error("nobody woken", channel=name, error=error)
     if any(isinstance(event, Message) for event in events):
-        log.get().info("accepted", channel=name, count=len(events))
+        log.get().debug("accepted", channel=name, count=len(events))
     return Response("", 200)
 
 

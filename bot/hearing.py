@@ -446,6 +446,7 @@ def forget(
     keyring = rim.database.keyring
     person = held.key.open(row["person_sealed"], "conversation", held.uuid, "person")
     rows = queries.erase(connection, held.id, now=now, new_index=uuid.uuid4().bytes * 2)
+    rim.database.known.forget(row["person_index"])
     receipt = keyring.sign(f"{row['person_index'].hex()}|{rows}|{now}".encode())
     connection.execute(
         insert(queries.tombstone).values(person_index=row["person_index"], at=now, rows=rows, receipt=receipt)

@@ -10,7 +10,7 @@ import uuid
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from sqlalchemy import Connection, RowMapping
 
@@ -29,7 +29,7 @@ from bot.messages import (
 )
 from bot.store import queries
 from bot.store.bodies import heard_to_json
-from bot.store.crypto import ConversationKey, Keyring, Sealed
+from bot.store.crypto import ConversationKey, Keyring, Known, Sealed
 from bot.store.database import Database
 
 
@@ -55,9 +55,12 @@ def accept(database: Database, screen: Screen, events: Sequence[Event], *, now: 
     screened = {event: screen.read(words) for event, words in hers.items()}
     if not told:
         return Accepted((), counts)
+    if len(told) == 1 and (met := _once(database, told[0], screened.get(id(told[0]), Danger()), now)) is not None:
+        counts["message"] += 1
+        return Accepted((met,), counts)
     keyring = database.keyring
     with database.write() as connection:
-        door = _Door(connection, keyring, now)
+        door = _Door(connection, keyring, database.known, now)
         books: dict[Address, _Thread] = {}
         # One order of locks for all receivers, so that two batches cannot wait for each other.
         for address in sorted({event.address for event in told if not isinstance(event, Notice)}, key=_order):
@@ -89,6 +92,24 @@ def accept(database: Database, screen: Screen, events: Sequence[Event], *, now: 
     return Accepted(tuple(wake.items()), counts)
 
 
+def _once(database: Database, event: Event, danger: Danger, now: int) -> tuple[int, int] | None:
+    """The common case in one statement: a message that alerts nobody, from a person met before. None: not so."""
+    if not isinstance(event, Message) or event.standby or danger.level == "RED":
+        return None
+    keyring = database.keyring
+    person = _person(keyring, event.address)
+    met = database.known.get(person)
+    if met is None:
+        return None
+    wrapped, key = met
+    values = _row(keyring, key, event, danger, now) | {"person": person, "wrapped": wrapped}
+    found = database.write_once(queries.add_to_known(sqlite_=database.sqlite), values)
+    if found is None:
+        database.known.forget(person)
+        return None
+    return found, LEVELS.index(danger.level)
+
+
 def _words(event: Message) -> str:
     """What of a message may be her own words. The title of a tap is ours, unless its payload is none that we write."""
     if not event.payload:
@@ -102,6 +123,7 @@ class _Door:
 
     connection: Connection
     keyring: Keyring
+    known: Known
     now: int
 
 
@@ -117,8 +139,12 @@ def _order(address: Address) -> tuple[str, str, str]:
     return address.channel, address.account, address.person
 
 
+def _person(keyring: Keyring, address: Address) -> bytes:
+    return keyring.index("person", address.channel, address.account, address.person)
+
+
 def _thread(door: _Door, address: Address) -> _Thread:
-    index = door.keyring.index("person", address.channel, address.account, address.person)
+    index = _person(door.keyring, address)
     row = queries.find_conversation(door.connection, index)
     if row is None:
         wrapped, key = door.keyring.new_key()
@@ -136,33 +162,44 @@ def _thread(door: _Door, address: Address) -> _Thread:
             },
         )
         if row["uuid"] == public:
+            door.known.add(index, wrapped, key)
             return _Thread(row["id"], public, row, key)
-    return _Thread(row["id"], row["uuid"], row, door.keyring.open_key(row["wrapped_key"]))
+    key = door.keyring.open_key(row["wrapped_key"])
+    door.known.add(index, row["wrapped_key"], key)
+    return _Thread(row["id"], row["uuid"], row, key)
 
 
 def _insert(
     door: _Door, thread: _Thread, event: Message | Consent | Echo | Receipt | Handover, danger: Danger
 ) -> int | None:
+    values = _row(door.keyring, thread.key, event, danger, door.now) | {"conversation_id": thread.id}
+    return queries.add_inbox(door.connection, values)
+
+
+def _row(
+    keyring: Keyring,
+    key: ConversationKey,
+    event: Message | Consent | Echo | Receipt | Handover,
+    danger: Danger,
+    now: int,
+) -> dict[str, Any]:
+    """The inbox row of an event, but for its conversation."""
     public = str(uuid.uuid4())
     body = heard_to_json(event) if isinstance(event, Message | Consent) else None
     heard_later = body is not None
     if body is not None and danger.evidence:
         body["evidence"] = danger.evidence
-    return queries.add_inbox(
-        door.connection,
-        {
-            "uuid": public,
-            "conversation_id": thread.id,
-            "event_index": door.keyring.index("event", event.address.channel, event.address.account, event.key),
-            "kind": type(event).__name__.lower(),
-            "body_sealed": thread.key.seal(body, "inbox", public, "body") if body is not None else None,
-            "level": danger.level,
-            "category": danger.category,
-            "at": event.at,
-            "received_at": door.now,
-            "done_at": None if heard_later else door.now,
-        },
-    )
+    return {
+        "uuid": public,
+        "event_index": keyring.index("event", event.address.channel, event.address.account, event.key),
+        "kind": type(event).__name__.lower(),
+        "body_sealed": key.seal(body, "inbox", public, "body") if body is not None else None,
+        "level": danger.level,
+        "category": danger.category,
+        "at": event.at,
+        "received_at": now,
+        "done_at": None if heard_later else now,
+    }
 
 
 def _alert(door: _Door, thread: _Thread, event: Message, danger: Danger) -> None:

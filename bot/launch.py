@@ -5,6 +5,7 @@ The parent stays small because everything heavy is imported by the process that 
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from collections.abc import Callable
@@ -56,11 +57,14 @@ class Server(BaseApplication):  # type: ignore[misc]
                 self.cfg.set(name, value)
 
     def load(self) -> WSGIApplication:
+        gc.disable()
         try:
             app, self._stop = self._make()
         except OssoError as error:
             click.echo(f"\n{error}\n", err=True)
             sys.exit(Arbiter.APP_LOAD_ERROR)
+        gc.freeze()  # what was loaded stays: walking a quarter of a million objects again would stall every request
+        gc.enable()
         return app
 
     def _on_exit(self, _server: Any, _worker: Any) -> None:

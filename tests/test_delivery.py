@@ -5,16 +5,18 @@ from __future__ import annotations
 import threading
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import select, text
+from sqlalchemy.event import listen
 
 from bot.clock import fire_timers, hand_back_idle
 from bot.messages import Choice, Consent, Echo, Forget, Handover, Message, Notice, Receipt, Reply, Timer, Turn
 from bot.outbox import STOPPED_MS, UNKNOWN_MS, settle_unknown
 from bot.rim import MaybeSent, NotSent
 from bot.store import queries
+from bot.store.crypto import Keyring
 from bot.store.database import Database
 from bot.worker import ThreadWaker, Worker, sweep
-from tests.conftest import dump
+from tests.conftest import SECRET, dump
 from tests.stage import START, Stage, address, answer, message
 
 
@@ -77,6 +79,37 @@ def test_red_opens_its_ticket_in_the_accept_transaction(stage: Stage) -> None:
     accepted = stage.accept(message("cứu với", key="m1"))
     assert stage.rows("SELECT reason, level, category, state FROM ticket") == [("danger", "RED", "ipv", "waiting")]
     assert accepted.wake[0][1] == 3
+
+
+def test_whoever_was_met_is_accepted_in_one_statement_and_danger_takes_the_long_way(stage: Stage) -> None:
+    stage.accept(message("một", key="m1"))
+    opened: list[object] = []
+    listen(stage.database.engine, "begin", opened.append)
+    assert stage.accept(message("hai", key="m2")).counts == {"message": 1}
+    assert not opened
+    assert stage.accept(message("hai", key="m2")).counts == {"duplicate": 1}
+    assert stage.accept(message("cứu với", key="m3")).wake[0][1] == 3
+    assert len(opened) == 2
+    stage.worker.drain(1)
+    assert [text.split(": ")[1] for text in stage.platforms.texts[:2]] == ["một", "hai"]
+
+
+def test_a_key_that_another_process_destroyed_seals_nothing(stage: Stage, database_url: str) -> None:
+    stage.accept(message("một", key="m1"))
+    other = Database(database_url, Keyring([SECRET]))
+    with other.write() as connection:
+        queries.erase(connection, 1, now=stage.now, new_index=bytes(32))
+    other.close()
+    stage.write("hai", key="m2")
+    assert stage.platforms.texts == ["1: hai"]
+    assert stage.rows("SELECT conversation_id, done_at IS NULL FROM inbox WHERE kind = 'message'")[-1] == (2, 0)
+
+
+def test_a_statement_that_cannot_run_gives_nothing_and_the_database_serves_on(stage: Stage) -> None:
+    broken = select(queries.conversation.c.id).where(text("no_such_column = 1"))
+    assert stage.database.write_once(broken, {}) is None
+    stage.write("chào")
+    assert stage.platforms.texts == ["1: chào"]
 
 
 def test_every_event_of_a_batch_is_kept_when_one_is_a_duplicate(stage: Stage) -> None:

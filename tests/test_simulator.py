@@ -23,7 +23,7 @@ from bot.simulator import HEADER, POLICY, trace
 from bot.simulator.visitors import COOKIE
 from bot.store import queries
 from bot.store.bodies import reply_to_json
-from bot.store.crypto import Keyring
+from bot.store.crypto import Keyring, Known
 from bot.store.database import Database
 from bot.worker import Worker, sweep
 from tests.conftest import SECRET
@@ -273,6 +273,7 @@ class Gone:
     """A database that does not answer."""
 
     keyring: Keyring
+    known: Known
 
     def write(self) -> NoReturn:
         raise Unreachable
@@ -284,7 +285,7 @@ def test_database_away_is_said_so(phone: Phone) -> None:
     phone.open()
     cookie = phone.client.get_cookie(COOKIE, path="/chat")
     assert cookie is not None
-    away = replace(phone.rim, database=cast(Database, Gone(phone.rim.database.keyring)))
+    away = replace(phone.rim, database=cast(Database, Gone(phone.rim.database.keyring, Known())))
     client = app_of(away, lambda _conversation, _rank: None).test_client()
     client.set_cookie(COOKIE, cookie.value, path="/chat")
     said = client.post("/chat/messages", json={"id": "m1", "text": "chào"}, headers=OURS)

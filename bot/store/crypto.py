@@ -106,6 +106,28 @@ class ConversationKey:
         return json.loads(body.decode("utf-8", "surrogatepass"))
 
 
+class Known:
+    """The keys of conversations met lately, by person index: (wrapped, usable). A hint, never a truth: whoever uses one
+    lets the database check that the wrapped key still stands. Safe to share between threads.
+    """
+
+    MOST = 2_000
+
+    def __init__(self) -> None:
+        self._keys: dict[bytes, tuple[bytes, ConversationKey]] = {}
+
+    def get(self, person_index: bytes) -> tuple[bytes, ConversationKey] | None:
+        return self._keys.get(person_index)
+
+    def add(self, person_index: bytes, wrapped: bytes, key: ConversationKey) -> None:
+        if len(self._keys) >= self.MOST:
+            self._keys.clear()
+        self._keys[person_index] = (wrapped, key)
+
+    def forget(self, person_index: bytes) -> None:
+        self._keys.pop(person_index, None)
+
+
 def new_index_key() -> bytes:
     return os.urandom(32)
 

@@ -10,18 +10,19 @@ import math
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
+from functools import lru_cache
 from typing import Any
 
 import psycopg
-from sqlalchemy import Connection, Engine, create_engine, event, select, text
+from sqlalchemy import ClauseElement, Connection, Dialect, Engine, create_engine, event, select, text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError, DisconnectionError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from bot.errors import Unreachable
-from bot.store.crypto import Keyring, new_index_key
+from bot.store.crypto import Keyring, Known, new_index_key
 from bot.store.models import Meta
 
 IDLE_S = 2.0  # a connection used within this time is taken to be alive
@@ -36,6 +37,7 @@ class Database:
         self.sqlite = url.startswith("sqlite")
         self._lock: Any = threading.Lock() if self.sqlite else nullcontext()
         self.engine = _sqlite(url, pool) if self.sqlite else _postgres(url, pool)
+        self.known = Known()
         self._bare_keyring = keyring
         self._keyring: Keyring | None = None
         self._keyring_lock = threading.Lock()
@@ -60,6 +62,33 @@ class Database:
         """A transaction that commits when the block ends, and rolls back when it raises."""
         with _translated(), self._lock, self.engine.connect() as connection, connection.begin():
             yield connection
+
+    def write_once(self, statement: ClauseElement, values: Mapping[str, Any]) -> Any | None:
+        """One statement that is a whole transaction, straight through the driver: the first column of its first row.
+
+        None when it gave no row or could not run: then take the way through `write()`, which tells the two apart. It
+        costs a quarter of that way, and on PostgreSQL one round trip instead of three.
+        """
+        sql, order = _compiled(statement, self.engine.dialect)
+        with self._lock:
+            try:
+                lent = self.engine.raw_connection()
+            except (DBAPIError, PoolTimeout):
+                return None
+            raw = lent.driver_connection
+            try:
+                if isinstance(raw, sqlite3.Connection):
+                    row = raw.execute(sql, [values[name] for name in order]).fetchall()
+                else:
+                    assert isinstance(raw, psycopg.Connection)  # noqa: S101 - there is no third
+                    raw.autocommit = True
+                    row = raw.execute(sql, values).fetchall()
+                    raw.autocommit = False
+            except (sqlite3.Error, psycopg.Error):
+                lent.invalidate()
+                return None
+            lent.close()
+        return row[0][0] if row else None
 
     def now(self, connection: Connection) -> int:
         """The database's time in ms; leases compare nothing else, so a process with a wrong clock harms nobody."""
@@ -88,6 +117,13 @@ class Database:
             connection.execute(dialect.insert(Meta).values(**planted).on_conflict_do_nothing(index_elements=["name"]))
             wrapped = connection.execute(select(Meta.value).where(Meta.name == "index_key")).scalar_one()
         return self._bare_keyring.unwrap(bytes(wrapped or b""))
+
+
+@lru_cache(maxsize=16)
+def _compiled(statement: ClauseElement, dialect: Dialect) -> tuple[str, tuple[str, ...]]:
+    """The statement in the driver's words, and the order of its values where they go by place."""
+    compiled = statement.compile(dialect=dialect)
+    return str(compiled), tuple(getattr(compiled, "positiontup", None) or ())
 
 
 def prepare_sqlite(url: str) -> None:

@@ -203,6 +203,25 @@ def add_inbox(connection: Connection, values: Mapping[str, Any]) -> int | None:
     return insert_once(connection, inbox, values, ["event_index"])
 
 
+@lru_cache(maxsize=2)
+def add_to_known(*, sqlite_: bool) -> Insert:
+    """For `Database.write_once`: the inbox row of a conversation whose person index and wrapped key still stand.
+
+    Gives the conversation's id, or no row: accepted before, or the conversation is not the one we knew. It is locked
+    before the row gets its number, so that numbers follow arrival here too.
+    """
+    kind = sqlite if sqlite_ else postgresql
+    names = ("uuid", "event_index", "kind", "body_sealed", "level", "category", "at", "received_at", "done_at")
+    known = (
+        select(conversation.c.id, *(bindparam(name, type_=inbox.c[name].type) for name in names))
+        .where(conversation.c.person_index == bindparam("person"), conversation.c.wrapped_key == bindparam("wrapped"))
+        .with_for_update()
+    )
+    once = kind.insert(inbox).from_select(["conversation_id", *names], known, include_defaults=False)
+    statement: Insert = once.on_conflict_do_nothing(index_elements=["event_index"]).returning(inbox.c.conversation_id)
+    return statement
+
+
 OPEN_INBOX = (
     select(inbox)
     .where(_open_inbox, inbox.c.conversation_id == bindparam("this"))
