@@ -21,7 +21,6 @@ from bot.errors import ContentError, OssoError, Refused, SettingsError
 from bot.hearing import ZONE
 from bot.knowledge import Editor
 from bot.knowledge import load as read_knowledge
-from bot.knowledge_cli import Tools
 from bot.messages import Answer, Call, Choice, Danger, Heard, OpenTicket, State, Turn, World
 from bot.rim import MaybeSent, Mind, NotSent
 from bot.settings import Settings, read_settings
@@ -35,6 +34,8 @@ from handoff.content import approvals
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
+
+    from bot.knowledge_cli import Tools
 
 DECISIONS = ("answer", "clarify", "safety", "person", "flow", "smalltalk", "unknown", "stop")
 
@@ -119,6 +120,8 @@ def _opened(config: Settings) -> Database:
 def tools() -> Tools:
     """What `osso kb` works with. Settings are read whole, and the database opened, only by the commands that ask for
     the record or the people: files can be checked anywhere."""
+    from bot.knowledge_cli import Tools  # noqa: PLC0415 - brings spreadsheets, which no server needs
+
     given = settings.merged(os.environ, Path(os.environ.get("OSSO_DOTENV", ".env")))
 
     @cache

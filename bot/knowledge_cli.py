@@ -27,7 +27,6 @@ from bot.knowledge.shape import json_schema
 from bot.knowledge.writing import fingerprint, save_all, without_review, write_article
 from bot.messages import Finding
 
-WINNERS = "winners.tsv"  # who answered what when something was last published
 GOLDEN = "golden.tsv"
 VERIFIED = 90  # days after which a number people are told should be called again
 VIETNAM = timezone(timedelta(hours=7))
@@ -126,7 +125,7 @@ def test(tools: Tools, folds: int, least: float, least_new: float, save: bool) -
     now = trial.winners([*written, *golden])
     click.echo(f"Đổi bài hoặc đổi mức chắc chắn so với lần đăng trước: {_moved(tools.root, now)} câu")
     if save:
-        (tools.root / WINNERS).write_text(trial.write_winners(now), "utf-8")
+        (tools.root / trial.WINNERS).write_text(trial.write_winners(now), "utf-8")
     sys.exit(min(totals[0].top1, totals[1].top1) < least or (folds > 0 and totals[2].top1 < least_new))
 
 
@@ -197,7 +196,7 @@ def publish(tools: Tools, ids: tuple[str, ...], by: str) -> None:
         held = list(_shelf(tools).knowledge.articles.values())
         reader = tools.train(held)
         now = trial.winners([*trial.as_written(held, reader), *_golden(tools.root, reader)])
-        (tools.root / WINNERS).write_text(trial.write_winners(now), "utf-8")
+        (tools.root / trial.WINNERS).write_text(trial.write_winners(now), "utf-8")
 
 
 @kb.command()
@@ -363,7 +362,7 @@ def _golden(root: Path, reader: trial.Reader) -> list[trial.Answered]:
 
 def _moved(root: Path, now: trial.Winners) -> int:
     """Prints what changed since the last publishing and counts it."""
-    path = root / WINNERS
+    path = root / trial.WINNERS
     before = trial.read_winners(path.read_text("utf-8")) if path.exists() else {}
     moved = trial.changed(before, now)
     for text, (winner, band), (new, new_band) in moved:

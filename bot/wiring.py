@@ -130,7 +130,7 @@ def open_library(
         book = Book(
             knowledge=knowledge,
             reader=_reader(held, settings.embeddings_model),
-            screen=Screen.load(root),
+            screen=Screen.load(root, lexicon),
             flows=flows.load(HERE / "flows", actions=actions, articles=ids, required=REQUIRED),
             texts=catalogues,
         )

@@ -21,6 +21,7 @@ from bot.messages import Band, Finding, Reading
 Reader = Callable[[str], Reading]
 Train = Callable[[Sequence[Article]], Reader]
 
+WINNERS = "winners.tsv"  # who answered what when something was last published
 ALIKE = 80  # likeness of two questions of one article, 0..100, from which they are one family
 
 

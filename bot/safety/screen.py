@@ -109,13 +109,14 @@ class Screen:
     clock: Callable[[], float] = field(default=time.thread_time, compare=False)
 
     @classmethod
-    def load(cls, path: Path) -> Screen:
-        """Reads `danger.yml`, `crisis.yml` and `words.yml` of a folder (or beside a `danger.yml`).
+    def load(cls, path: Path, lexicon: Lexicon | None = None) -> Screen:
+        """Reads `danger.yml`, `crisis.yml` and `words.yml` of a folder (or beside a `danger.yml`); the last not when
+        its words are given.
 
         Raises ContentError with every fault.
         """
         folder = path if path.is_dir() else path.parent
-        lexicon, faults = read(folder / "words.yml")
+        lexicon, faults = (lexicon, []) if lexicon else read(folder / "words.yml")
         signs, findings = load(folder / "danger.yml", lexicon)
         crisis, faulty = crisis_texts(folder / "crisis.yml")
         classifier, broken = weights(folder / "danger.bin")

@@ -8,10 +8,10 @@ from __future__ import annotations
 import re
 import threading
 import unicodedata
+from functools import cached_property
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
-from zxcvbn import zxcvbn
 
 SHORTEST, LONGEST = 12, 128
 STRONG_ENOUGH = 3  # zxcvbn's score from 0 to 4; 3 is "safely unguessable" online
@@ -31,7 +31,11 @@ class Hasher:
     def __init__(self, *, memory_kib: int = 65_536, passes: int = 3, lanes: int = 4) -> None:
         self._argon = PasswordHasher(time_cost=passes, memory_cost=memory_kib, parallelism=lanes)
         self._slots = threading.BoundedSemaphore(AT_ONCE)
-        self._nobody = self._argon.hash("nobody's password")
+
+    @cached_property
+    def _nobody(self) -> str:
+        """Made when somebody first signs in, not when a process starts: it costs as much as a sign-in."""
+        return self._argon.hash("nobody's password")
 
     def hash(self, password: str) -> str:
         with self._slots:
@@ -39,9 +43,10 @@ class Hasher:
 
     def verify(self, hashed: str | None, password: str) -> bool:
         """Without a hash (unknown or unready member) the same work is done on a dummy, and the answer is no."""
+        nobody = self._nobody
         with self._slots:
             try:
-                right = self._argon.verify(hashed or self._nobody, normal(password)[:LONGEST])
+                right = self._argon.verify(hashed or nobody, normal(password)[:LONGEST])
             except (VerificationError, InvalidHashError):
                 return False
         return right and hashed is not None
@@ -57,6 +62,8 @@ def normal(password: str) -> str:
 
 def weakness(password: str, *names: str) -> str:
     """Why it cannot be a password, in Vietnamese (the source language); empty when it can. `names`: hers."""
+    from zxcvbn import zxcvbn  # noqa: PLC0415 - its word lists cost 10 MB, and few processes see a new password
+
     password = normal(password)
     if len(password) < SHORTEST:
         return "Mật khẩu cần ít nhất 12 ký tự. Một câu ngắn dễ nhớ là tốt nhất."

@@ -11,9 +11,8 @@ from sqlalchemy import Connection, func, select
 from bot.knowledge import Article, Editor, approved, may_publish, may_review, write_article
 from bot.knowledge.articles import TOPICS
 from bot.knowledge.render import PARTS, section
-from bot.knowledge.trial import Winners, read_winners
+from bot.knowledge.trial import WINNERS, Winners, read_winners
 from bot.knowledge.writing import without_review
-from bot.knowledge_cli import WINNERS
 from bot.store import queries
 from handoff.accounts import allow, current_staff
 from handoff.accounts import queries as members
