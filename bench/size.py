@@ -154,12 +154,18 @@ def fill(database: Database, kind: str, *, count: int, people: int) -> float:
                 connection.exec_driver_sql(setting)
             connection.execute(text(statement), _used(statement, values))
             connection.commit()
+    settle(database, kind)
+    return time.monotonic() - began
+
+
+def settle(database: Database, kind: str) -> None:
+    """What the database would have done by itself, long ago."""
     if kind == "postgres":
         with database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
             connection.execute(text("SET statement_timeout = 0"))
-            connection.execute(text("VACUUM ANALYZE"))  # as autovacuum would have, long ago
+            connection.execute(text("VACUUM ANALYZE"))
+    database.engine.dispose()  # nobody goes on with the settings made for loading
     database.checkpoint()
-    return time.monotonic() - began
 
 
 def _used(statement: str, values: dict[str, int]) -> dict[str, int]:

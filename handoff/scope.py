@@ -6,7 +6,7 @@ hold are listed for her without a word of content; a lead reads everything of th
 
 from __future__ import annotations
 
-from sqlalchemy import ColumnElement, and_, exists, or_, true
+from sqlalchemy import ColumnElement, and_, func, or_, select, true
 
 from bot.store import queries
 from handoff.accounts.queries import glass, staff
@@ -16,32 +16,36 @@ from handoff.tickets import QUEUED
 
 ticket = queries.ticket
 READERS = staff
-OVER = ("no", "late", "over")  # calls that no longer open anything
+ASKED = ("", "seen")  # what a call is while it waits, and what a mention is for good; every other answer ends it
+GLASS = "ticket:"
 
 
 def listable(who: Staff, now: int) -> ColumnElement[bool]:
     """Tickets she may know of: those of her offices, those without an office yet, and what she may read anyway."""
-    return or_(_office(who.offices_as("counsellor", "lead")), ticket.c.office == "", readable(who, now))
+    return or_(_office(who.offices_as("counsellor", "lead")), ticket.c.office == "", *ways(who, now))
 
 
 def readable(who: Staff, now: int) -> ColumnElement[bool]:
     """Tickets whose chat she may open. `now` (ms) is for break-glass, which runs out."""
+    return or_(*ways(who, now))
+
+
+def ways(who: Staff, now: int) -> list[ColumnElement[bool]]:
+    """The ways in which a chat may be hers to read, each of which an index answers by itself."""
     queued = and_(
+        ticket.c.closed_at.is_(None),
         ticket.c.state.in_(sorted(QUEUED)),
         or_(_office(who.offices_as("counsellor", "lead")), ticket.c.office == ""),
     )
-    asked = exists().where(called.c.ticket_id == ticket.c.id, called.c.staff_id == who.id, called.c.answer.not_in(OVER))
-    broken = exists().where(
-        glass.c.staff_id == who.id, glass.c.subject == "ticket:" + ticket.c.uuid, glass.c.until > now
+    asked = select(called.c.ticket_id).where(called.c.staff_id == who.id, called.c.answer.in_(ASKED))
+    broken = select(func.substr(glass.c.subject, len(GLASS) + 1)).where(
+        glass.c.staff_id == who.id, glass.c.until > now, glass.c.subject.startswith(GLASS)
     )
-    return or_(_led(who), queued, ticket.c.staff_id == who.id, asked, broken)
+    found = [queued, ticket.c.staff_id == who.id, ticket.c.id.in_(asked), ticket.c.uuid.in_(broken)]
+    if offices := who.offices_as("lead"):  # a lead also reads what belongs to no office, for somebody must
+        found.append(or_(_office(offices), ticket.c.office == ""))
+    return found
 
 
 def _office(offices: frozenset[str]) -> ColumnElement[bool]:
     return true() if EVERYWHERE in offices else ticket.c.office.in_(sorted(offices))
-
-
-def _led(who: Staff) -> ColumnElement[bool]:
-    """A lead also reads what belongs to no office, for somebody must."""
-    offices = who.offices_as("lead")
-    return or_(_office(offices), and_(ticket.c.office == "", true() if offices else ticket.c.id < 0))

@@ -11,7 +11,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager, nullcontext
 from functools import lru_cache
 from typing import Any
 
@@ -90,6 +90,21 @@ class Database:
             lent.close()
         return row[0][0] if row else None
 
+    @contextmanager
+    def rebuild(self) -> Iterator[Connection]:
+        """A writing transaction for changing tables. SQLite changes one by copying it and dropping the old one, which
+        must not take along the rows that refer to it: references are looked at once, when all is done."""
+        with ExitStack() as stack:
+            for door in (_translated(), self._lock):
+                stack.enter_context(door)
+            connection = stack.enter_context(self.engine.connect())
+            if self.sqlite:
+                stack.enter_context(_unreferenced(connection))
+            stack.enter_context(connection.begin())
+            yield connection
+            if self.sqlite and connection.exec_driver_sql("PRAGMA foreign_key_check").first() is not None:
+                raise RuntimeError("rows refer to rows that are gone: nothing was changed")
+
     def now(self, connection: Connection) -> int:
         """The database's time in ms; leases compare nothing else, so a process with a wrong clock harms nobody."""
         if self.sqlite:
@@ -124,6 +139,16 @@ def _compiled(statement: ClauseElement, dialect: Dialect) -> tuple[str, tuple[st
     """The statement in the driver's words, and the order of its values where they go by place."""
     compiled = statement.compile(dialect=dialect)
     return str(compiled), tuple(getattr(compiled, "positiontup", None) or ())
+
+@contextmanager
+def _unreferenced(connection: Connection) -> Iterator[None]:
+    raw = connection.connection.driver_connection  # SQLite hears this outside a transaction only
+    assert isinstance(raw, sqlite3.Connection)  # noqa: S101 - tells mypy what the driver hands out
+    raw.execute("PRAGMA foreign_keys=OFF")
+    try:
+        yield
+    finally:
+        raw.execute("PRAGMA foreign_keys=ON")
 
 
 def prepare_sqlite(url: str) -> None:

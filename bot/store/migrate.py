@@ -20,12 +20,12 @@ HERE = Path(__file__).parent / "migrations"
 def upgrade(database: Database, revision: str = "head") -> None:
     if database.sqlite:
         prepare_sqlite(database.url)
-    with database.write() as connection:
+    with database.rebuild() as connection:
         command.upgrade(_config(connection), revision)
 
 
 def downgrade(database: Database, revision: str) -> None:
-    with database.write() as connection:
+    with database.rebuild() as connection:
         command.downgrade(_config(connection), revision)
 
 

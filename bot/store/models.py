@@ -223,11 +223,14 @@ class Ticket(Base):
             sqlite_where=text("closed_at IS NULL"),
             postgresql_where=text("closed_at IS NULL"),
         ),
+        Index("ix_ticket_staff_id_id", "staff_id", "id"),
+        Index("ix_ticket_staff_id_closed_at", "staff_id", "closed_at"),
         CheckConstraint(
             "closed_at IS NULL OR (level <> 'RED' AND category <> 'child_abuse')"
-            " OR (outcome <> '' AND (category <> 'child_abuse' OR reported <> ''))",
+            " OR (outcome <> '' AND reported <> '' AND (category <> 'child_abuse' OR reported <> 'adult_choice'))",
             name="closed_with_outcome",
         ),
+        CheckConstraint("(state = 'closed') = (closed_at IS NOT NULL)", name="closed_in_time"),
     )
 
 
@@ -568,6 +571,7 @@ class Called(Base):
     __table_args__ = (
         Index("ix_called_ticket_id", "ticket_id"),
         Index("ix_called_staff_id_answered_at", "staff_id", "answered_at"),
+        Index("ix_called_staff_id_answer", "staff_id", "answer", "ticket_id"),
     )
 
 
@@ -632,6 +636,15 @@ class SavedReply(Base):
     title: Mapped[str] = mapped_column(String(80))
     body: Mapped[str] = mapped_column(String(4000))
     at: Mapped[int] = mapped_column(BigInteger)
+
+
+class SavedFile(Base):
+    """A picture or PDF that goes with a saved reply: office material, re-encoded, nothing of hers."""
+
+    __tablename__ = "saved_file"
+    reply_id: Mapped[int] = mapped_column(ForeignKey("saved_reply.id", ondelete="CASCADE"), primary_key=True)
+    kind: Mapped[str] = mapped_column(String(40))
+    body: Mapped[bytes] = mapped_column(LargeBinary)
 
 
 class SavedFilter(Base):

@@ -1,19 +1,20 @@
 """Words found again: saved replies and approved articles while writing, and what was said in the chats she may read.
 
 Bodies are encrypted, and an index of words, even keyed, would tell how often each word is said. So searching opens the
-newest messages within her scope and looks; every answer says how far back it looked, and goes on from there.
+newest chats within her scope and looks; every answer says how far back it looked, and goes on from there.
 """
 
 from __future__ import annotations
 
 import datetime
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from flask import jsonify, redirect, request, url_for
 from flask.typing import ResponseReturnValue
-from sqlalchemy import delete, insert, or_, select
+from sqlalchemy import Connection, RowMapping, delete, func, insert, or_, select, true, union
 
 from bot.errors import Refused
 from bot.hearing import ZONE
@@ -25,10 +26,12 @@ from handoff.desk import rows
 from handoff.desk.room import board, fold, office_name, pages
 from handoff.desk.words import text_of
 from handoff.frame import frame, now, page
-from handoff.scope import readable
+from handoff.scope import readable, ways
 
 saved = queries.table(models.SavedReply)
-SCAN = 3_000  # messages opened by one search
+SCAN = 1_500  # messages: after so many a search shows what it has and offers to go on
+TICKETS = 100  # and after so many tickets
+MOST_OF_ONE = 2_000
 SHOWN = 50
 
 
@@ -170,60 +173,77 @@ def search() -> str:
     if asked:
         with frame().parts.database.write() as connection:
             audit(connection, staff, "chat.searched", f"staff:{staff.uuid}")
-            hits, oldest = _look(connection, asked, before)
+        with frame().parts.database.read() as connection:
+            hits, oldest = _look(connection, fold(asked), before)
     return page("desk/search.html", asked=asked, hits=hits, oldest=oldest, scan=SCAN)
 
 
-def _look(connection: Any, asked: str, before: int) -> tuple[list[Hit], tuple[int, int]]:
-    """Opens the newest messages of the chats she may read. (hits, (id and time of the oldest looked at; 0: all))."""
-    entry, ticket, her = queries.entry, queries.ticket, queries.conversation
-    mine = (
-        select(ticket.c.conversation_id, ticket.c.uuid)
-        .where(readable(current_staff(), now()))
-        .order_by(ticket.c.id.desc())
-        .limit(5_000)
-    )
-    tickets: dict[int, str] = {}
-    for row in connection.execute(mine):
-        tickets.setdefault(row.conversation_id, row.uuid)
+def _look(connection: Connection, wanted: str, before: int) -> tuple[list[Hit], tuple[int, int]]:
+    """Opens the newest chats she may read. (hits, (id and opening time of the oldest ticket looked at; 0: all))."""
+    hits: list[Hit] = []
+    opened = 0
+    ids = _newest(connection, before)
+    for row in _chats(connection, ids):
+        found = queries.entries(connection, row["conversation_id"], limit=MOST_OF_ONE)
+        opened += len(found)
+        key = frame().parts.database.keyring.open_key(row["wrapped_key"])
+        hits += _hits(row, key, found, wanted)
+        if (opened >= SCAN or len(hits) >= SHOWN) and row["id"] > ids[-1]:
+            return hits, (row["id"], row["opened_at"])
+    if len(ids) < TICKETS:
+        return hits, (0, 0)
+    last = select(queries.ticket.c.opened_at).where(queries.ticket.c.id == ids[-1])
+    return hits, (ids[-1], connection.execute(last).scalar_one())
+
+
+def _newest(connection: Connection, before: int) -> list[int]:
+    """Ids of the newest tickets she may read, older than `before` unless it is 0: each way by its own index."""
+    ticket = queries.ticket
+    older = ticket.c.id < before if before else true()
+    each = [
+        select(select(ticket.c.id).where(way, older).order_by(ticket.c.id.desc()).limit(TICKETS).subquery().c.id)
+        for way in ways(current_staff(), now())
+    ]
+    found = union(*each).subquery()
+    return list(connection.execute(select(found.c.id).order_by(found.c.id.desc()).limit(TICKETS)).scalars())
+
+
+def _chats(connection: Connection, ids: Sequence[int]) -> list[RowMapping]:
+    """The tickets with what opens their chat, newest first; of a chat only the newest that she may read."""
+    ticket, her = queries.ticket, queries.conversation
     query = (
-        select(entry, her.c.wrapped_key, her.c.uuid.label("her"), her.c.state_sealed)
-        .join(her, her.c.id == entry.c.conversation_id)
-        .where(entry.c.conversation_id.in_(list(tickets)), her.c.wrapped_key.is_not(None), entry.c.kind != "undone")
+        select(ticket, her.c.wrapped_key, her.c.uuid.label("her"), her.c.state_sealed)
+        .join(her, her.c.id == ticket.c.conversation_id)
+        .where(ticket.c.id.in_(ids), her.c.wrapped_key.is_not(None))
     )
-    if before:
-        query = query.where(entry.c.id < before)
-    found = connection.execute(query.order_by(entry.c.id.desc()).limit(SCAN)).mappings().all()
-    ring = frame().parts.database.keyring
-    keys: dict[int, ConversationKey] = {}
-    wanted, hits = fold(asked), []
-    for row in found:
-        key = keys.get(row["conversation_id"])
-        if key is None:
-            key = keys[row["conversation_id"]] = ring.open_key(row["wrapped_key"])
+    found = connection.execute(query.order_by(ticket.c.id.desc())).mappings().all()
+    newest = (
+        select(func.max(ticket.c.id))
+        .where(ticket.c.conversation_id.in_([row["conversation_id"] for row in found]))
+        .where(readable(current_staff(), now()))
+        .group_by(ticket.c.conversation_id)
+    )
+    wanted = set(connection.execute(newest).scalars())
+    return [row for row in found if row["id"] in wanted]
+
+
+def _hits(row: RowMapping, key: ConversationKey, entries: Sequence[RowMapping], wanted: str) -> list[Hit]:
+    """The messages of one chat with the words, newest first."""
+    name, found = rows.name_of(frame().parts.database.keyring, row), []
+    for entry in reversed(entries):
+        if entry["body_sealed"] is None or entry["kind"] == "undone":
+            continue
         try:
-            text = text_of(key.open(row["body_sealed"], "entry", row["uuid"], "body")) if row["body_sealed"] else ""
+            text = text_of(key.open(entry["body_sealed"], "entry", entry["uuid"], "body"))
         except Sealed:
             continue
         spot = place(text, wanted)
         if spot is None:
             continue
         start, end = spot
-        hits.append(
-            Hit(
-                tickets[row["conversation_id"]],
-                row["uuid"],
-                rows.name_of(ring, row),
-                row["author"],
-                row["at"],
-                text[max(0, start - 60) : start],
-                text[start:end],
-                text[end : end + 90],
-            )
-        )
-        if len(hits) >= SHOWN:
-            return hits, (row["id"], row["at"])
-    return hits, (found[-1]["id"], found[-1]["at"]) if len(found) == SCAN else (0, 0)
+        around = (text[max(0, start - 60) : start], text[start:end], text[end : end + 90])
+        found.append(Hit(row["uuid"], entry["uuid"], name, entry["author"], entry["at"], *around))
+    return found
 
 
 def place(text: str, wanted: str) -> tuple[int, int] | None:
