@@ -354,9 +354,8 @@ class _Write:
             case CloseTicket():
                 found = queries.open_ticket(connection, conversation_id)
                 # Danger is never closed by her own word: somebody else may hold the phone.
-                if found is not None and found["state"] in ("waiting", "offered") and found["level"] != "RED":
-                    queries.change_ticket(connection, found["id"], state="closed", closed_at=now, closing=effect.reason)
-                    queries.log_ticket(connection, found["id"], "closed", now, detail=effect.reason)
+                if found is not None and found["state"] in ("waiting", "offered"):
+                    queries.end_outside(connection, found, effect.reason, now)
             case Missed():
                 public = str(uuid.uuid4())
                 sealed = self.held.key.seal(heard.text, "missed_question", public, "text")

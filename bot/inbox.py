@@ -295,10 +295,7 @@ def _handover(door: _Door, thread: _Thread, event: Handover) -> None:
         if found is None or found["staff_id"] is None:  # no counsellor of ours is in the chat
             queries.change_conversation(door.connection, thread.id, owner="bot")
             if found is not None and found["reason"] == "echo":
-                queries.change_ticket(
-                    door.connection, found["id"], state="closed", closed_at=door.now, closing="outside"
-                )
-                queries.log_ticket(door.connection, found["id"], "closed", door.now, detail="outside")
+                queries.end_outside(door.connection, found, "outside", door.now)
 
 
 def _notice(door: _Door, event: Notice) -> None:

@@ -387,9 +387,8 @@ def ask_for_person(
         return ticket_id, True
     ticket_id = int(found["id"])
     if rank > found["rank"]:
-        raised = {"level": level, "rank": rank, "reason": reason, "step": 0, "category": fields.get("category") or ""}
-        if raised["category"] == "":
-            raised["category"] = found["category"]
+        raised = {"level": level, "rank": rank, "reason": reason, "step": 0}
+        raised["category"] = _graver(found["category"], fields.get("category") or "")
         if fields.get("entry_id"):
             raised["entry_id"] = fields["entry_id"]
         connection.execute(update(ticket).where(ticket.c.id == ticket_id).values(**raised))
@@ -400,10 +399,26 @@ def ask_for_person(
             for name, value in fields.items()
             if name in ("skill", "topic", "province", "office") and value and not found[name]
         }
+        if fields.get("category") == "child_abuse" and found["category"] != "child_abuse":
+            filled["category"] = "child_abuse"
         if filled:
             connection.execute(update(ticket).where(ticket.c.id == ticket_id).values(**filled))
         log_ticket(connection, ticket_id, "again", now, detail=f"{reason} {level}")
     return ticket_id, False
+
+
+def _graver(before: str, now: str) -> str:
+    """A child once in danger stays in the case, whatever else is said afterwards."""
+    return "child_abuse" if "child_abuse" in (before, now) else now or before
+
+
+def end_outside(connection: Connection, row: RowMapping, closing: str, now: int, *, detail: str = "") -> bool:
+    """Closes a ticket that ended without a counsellor; False for danger, which nobody ends so: it stays in the queue."""
+    if row["level"] == "RED" or row["category"] == "child_abuse":
+        return False
+    change_ticket(connection, row["id"], state="closed", closed_at=now, closing=closing)
+    log_ticket(connection, row["id"], "closed", now, detail=detail or closing)
+    return True
 
 
 def change_ticket(connection: Connection, ticket_id: int, **values: Any) -> None:
@@ -521,9 +536,9 @@ def hand_back(connection: Connection, before: int, now: int) -> int:
         if not _taken_back(connection, row.id, before):
             continue  # another clock was here first, or somebody spoke
         count += 1
-        if row.ticket_id is not None:
-            change_ticket(connection, row.ticket_id, state="closed", closed_at=now, closing="outside")
-            log_ticket(connection, row.ticket_id, "closed", now, detail="outside idle")
+        found = open_ticket(connection, row.id)
+        if found is not None and found["id"] == row.ticket_id:
+            end_outside(connection, found, "outside", now, detail="outside idle")
     return count
 
 

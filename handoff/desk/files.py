@@ -23,7 +23,7 @@ from handoff.deeds import find
 from handoff.desk.room import desk, pages
 from handoff.desk.talk import back, once_of
 from handoff.frame import frame, now
-from handoff.media import Clean, clean, fetch
+from handoff.media import MOST_BYTES, Clean, clean, fetch
 
 if TYPE_CHECKING:
     from bot.wiring import Parts
@@ -62,7 +62,7 @@ def picture(reference: uuid.UUID) -> ResponseReturnValue:
     staff, given = current_staff(), request.files.get("file")
     if given is None:
         raise Refused("Chị chọn tệp giúp.")
-    found = clean(given.stream.read(deeds.MOST_FILE + 1))
+    found = clean(given.stream.read(MOST_BYTES + 1))
     if not (found.picture or found.kind == "application/pdf"):
         raise Refused("Chỉ gửi được hình hoặc PDF.")
     token = secrets.token_urlsafe(32)

@@ -1,0 +1,61 @@
+"""What counsellors do to tickets and chats, each deed one transaction: lock, ask the rules, write, log, audit."""
+
+from handoff.deeds.closing import close, give_back
+from handoff.deeds.locked import Desk, Locked, Missing, actor, apply, as_ticket, call, find, lock
+from handoff.deeds.moves import answer_call, assign, do, take_next, transfer
+from handoff.deeds.notes import add_note, clear_draft, draft, drafts, keep_draft, note
+from handoff.deeds.speaking import (
+    DASHES,
+    GONE,
+    HOLD_MS,
+    MOVED,
+    SAID,
+    cancel_later,
+    later,
+    pieces,
+    reply,
+    send_later,
+    speak,
+    tell,
+    undo,
+    window_of,
+)
+
+__all__ = [
+    "DASHES",
+    "GONE",
+    "HOLD_MS",
+    "MOVED",
+    "SAID",
+    "Desk",
+    "Locked",
+    "Missing",
+    "actor",
+    "add_note",
+    "answer_call",
+    "apply",
+    "as_ticket",
+    "assign",
+    "call",
+    "cancel_later",
+    "clear_draft",
+    "close",
+    "do",
+    "draft",
+    "drafts",
+    "find",
+    "give_back",
+    "keep_draft",
+    "later",
+    "lock",
+    "note",
+    "pieces",
+    "reply",
+    "send_later",
+    "speak",
+    "take_next",
+    "tell",
+    "transfer",
+    "undo",
+    "window_of",
+]
