@@ -10,12 +10,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from sqlalchemy import event, select
+from sqlalchemy import event, select, text
 from sqlalchemy.exc import IntegrityError
 
 from bot.errors import Refused
 from bot.hearing import Holding, queue
-from bot.messages import Reply
+from bot.messages import Level, Reply
 from bot.outbox import safe_time
 from bot.store import queries
 from bot.store.crypto import Keyring
@@ -246,6 +246,63 @@ def test_danger_is_not_closed_without_outcome_by_rule_and_by_table(either: Room)
         room.change(reference, state="closed", closed_at=room.now)
     deeds.close(room.desk, mai, reference, Close("answered", "safe", "adult_choice"))
     assert room.ticket(reference)["closed_at"] == room.now
+
+
+RAW = (
+    "state='closed', closed_at=5",
+    "state='closed', closed_at=5, outcome='safe'",
+    "state='closed', closed_at=5, reported='111'",
+    "state='closed', closed_at=5, closing='joke', outcome='', reported='not_needed'",
+    "state='closed', outcome='safe', reported='111'",  # hidden from the queue without an end
+    "closed_at=5, outcome='safe', reported='111'",
+)
+
+
+@pytest.mark.parametrize("danger", ["level='RED', category='ipv'", "level='AMBER', category='child_abuse'"])
+def test_no_statement_closes_danger_without_outcome_and_decision(either: Room, danger: str) -> None:
+    room = either
+    reference = room.asks()
+    with room.database.write() as connection:
+        connection.execute(text(f"UPDATE ticket SET {danger}"))
+    for values in RAW:
+        with pytest.raises(IntegrityError), room.database.write() as connection:
+            connection.execute(text(f"UPDATE ticket SET {values}"))
+    if "child_abuse" in danger:
+        with pytest.raises(IntegrityError), room.database.write() as connection:
+            connection.execute(text("UPDATE ticket SET state='closed', closed_at=5, outcome='safe',"
+                                    " reported='adult_choice'"))  # fmt: skip
+    assert room.ticket(reference)["closed_at"] is None
+    with room.database.write() as connection:
+        connection.execute(text("UPDATE ticket SET state='closed', closed_at=5, outcome='safe', reported='111'"))
+    for emptied in ("outcome=''", "reported=''"):
+        with pytest.raises(IntegrityError), room.database.write() as connection:
+            connection.execute(text(f"UPDATE ticket SET {emptied}"))
+    assert room.ticket(reference)["closed_at"] == 5
+
+
+@pytest.mark.parametrize("level", ["AMBER", "RED"])
+def test_a_child_once_in_danger_stays_in_the_case(room: Room, level: Level) -> None:
+    """Whatever is said before or afterwards, and also when nothing grows more urgent."""
+    reference = room.asks(level="AMBER", category="ipv")
+    conversation_id = room.ticket(reference)["conversation_id"]
+    with room.database.write() as connection:
+        for category in ("child_abuse", "suicide"):
+            queries.ask_for_person(
+                connection, conversation_id, reason="danger", level=level, category=category, now=room.now
+            )
+    assert room.ticket(reference)["category"] == "child_abuse"
+    assert deeds.as_ticket(room.ticket(reference)).grave
+
+
+def test_danger_answered_elsewhere_stays_in_the_queue(room: Room) -> None:
+    """A colleague answered from the Page inbox and everybody went silent: the bot speaks again, the ticket stays."""
+    red, calm = room.asks(person="a", level="RED", category="ipv"), room.asks(person="b")
+    with room.database.write() as connection:
+        connection.execute(queries.conversation.update().values(owner="person"))
+        assert queries.hand_back(connection, room.now + 1, room.now + 1) == 2
+    assert room.ticket(red)["closed_at"] is None
+    assert room.ticket(calm)["closing"] == "outside"
+    assert (room.owner(red), room.owner(calm)) == ("bot", "bot")
 
 
 def test_red_climbs_exactly_once_with_several_clocks(either: Room) -> None:

@@ -550,6 +550,7 @@ class Presence(Base):
     changed_at: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0")
     ticket_id: Mapped[int | None] = mapped_column(BigInteger)
     typing_at: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0")
+    writing: Mapped[str] = mapped_column(String(5), default="", server_default="")  # what she typed then: reply, note
 
 
 class Called(Base):

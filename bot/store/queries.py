@@ -413,7 +413,7 @@ def _graver(before: str, now: str) -> str:
 
 
 def end_outside(connection: Connection, row: RowMapping, closing: str, now: int, *, detail: str = "") -> bool:
-    """Closes a ticket that ended without a counsellor; False for danger, which nobody ends so: it stays in the queue."""
+    """Closes a ticket that ended without a counsellor; False for danger, which stays in the queue."""
     if row["level"] == "RED" or row["category"] == "child_abuse":
         return False
     change_ticket(connection, row["id"], state="closed", closed_at=now, closing=closing)

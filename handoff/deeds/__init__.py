@@ -1,6 +1,6 @@
 """What counsellors do to tickets and chats, each deed one transaction: lock, ask the rules, write, log, audit."""
 
-from handoff.deeds.closing import close, give_back
+from handoff.deeds.closing import ASK_AFTER_MS, close, give_back
 from handoff.deeds.locked import Desk, Locked, Missing, actor, apply, as_ticket, call, find, lock
 from handoff.deeds.moves import answer_call, assign, do, take_next, transfer
 from handoff.deeds.notes import add_note, clear_draft, draft, drafts, keep_draft, note
@@ -22,6 +22,7 @@ from handoff.deeds.speaking import (
 )
 
 __all__ = [
+    "ASK_AFTER_MS",
     "DASHES",
     "GONE",
     "HOLD_MS",

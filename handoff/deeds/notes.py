@@ -12,12 +12,12 @@ from bot.hearing import Holding
 from bot.store import models, queries
 from handoff.accounts.staff import Staff
 from handoff.deeds.locked import Desk, Locked, Missing, call, find, locked_for, takes_tickets
-from handoff.deeds.speaking import MOST_PIECES
 from handoff.scope import READERS
 
 note = queries.table(models.Note)
 draft = queries.table(models.Draft)
-MOST_TEXT = 4_000
+MOST_TEXT = 4_000  # of one message, one note
+MOST_PIECES = 10  # messages sent, or begun, in one go
 
 
 def add_note(desk: Desk, staff: Staff, reference: str, text: str, *, mentions: Sequence[str] = ()) -> None:

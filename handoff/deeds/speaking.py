@@ -17,12 +17,11 @@ from bot.store import models, queries
 from bot.store.bodies import reply_from_json, reply_to_json
 from handoff.accounts.staff import Staff
 from handoff.deeds.locked import Desk, Locked, Missing, actor, apply, locked_for, with_name
-from handoff.deeds.notes import MOST_TEXT, clear_draft, draft
+from handoff.deeds.notes import MOST_PIECES, MOST_TEXT, clear_draft, draft
 from handoff.tickets import Actor, Answer, Undo, may_write
 
 later = queries.table(models.SendLater)
 HOLD_MS = 5_000  # undo
-MOST_PIECES = 10
 DASHES = "---"
 GONE = "Dạ, chị tư vấn viên vừa phải rời máy. OSSO đang tìm người khác cho chị; những gì chị đã kể vẫn được giữ lại ạ."
 MOVED = "Dạ, OSSO đang chuyển chị tới văn phòng phù hợp hơn. Chị vẫn giữ chỗ, không cần kể lại từ đầu đâu ạ."

@@ -1,12 +1,12 @@
-"""Danger closes only with outcome and reporting decision; lists of a million tickets; files of saved replies"""
+"""Danger closes only with outcome and reporting decision; lists of a million tickets; files of saved replies; who writes what"""
 
 from __future__ import annotations
 
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0005"
-down_revision = "0004"
+revision = "0006"
+down_revision = "0005"
 branch_labels = None
 depends_on = None
 
@@ -33,6 +33,8 @@ def upgrade() -> None:
         batch_op.create_index("ix_ticket_staff_id_closed_at", ["staff_id", "closed_at"], unique=False)
     with op.batch_alter_table("called", schema=None) as batch_op:
         batch_op.create_index("ix_called_staff_id_answer", ["staff_id", "answer", "ticket_id"], unique=False)
+    with op.batch_alter_table("presence", schema=None) as batch_op:
+        batch_op.add_column(sa.Column("writing", sa.String(length=5), server_default="", nullable=False))
     op.create_table(
         "saved_file",
         sa.Column("reply_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
@@ -47,6 +49,8 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     op.drop_table("saved_file")
+    with op.batch_alter_table("presence", schema=None) as batch_op:
+        batch_op.drop_column("writing")
     with op.batch_alter_table("called", schema=None) as batch_op:
         batch_op.drop_index("ix_called_staff_id_answer")
     with op.batch_alter_table("ticket", schema=None) as batch_op:
