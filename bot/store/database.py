@@ -140,6 +140,7 @@ def _compiled(statement: ClauseElement, dialect: Dialect) -> tuple[str, tuple[st
     compiled = statement.compile(dialect=dialect)
     return str(compiled), tuple(getattr(compiled, "positiontup", None) or ())
 
+
 @contextmanager
 def _unreferenced(connection: Connection) -> Iterator[None]:
     raw = connection.connection.driver_connection  # SQLite hears this outside a transaction only
