@@ -24,7 +24,7 @@ from bot.nlu.entities import Places, entities
 from bot.nlu.features import Floats
 from bot.nlu.model import Lesson, Model, Text, load
 from bot.nlu.normalise import Normalised, Words, concepts, normalise
-from bot.nlu.spelling import Speller
+from bot.nlu.spelling import Speller, Spelt
 
 LONGEST = 6_000  # characters of one message that are read; the first and the last parts of anything longer
 MOST_WORDS = 400
@@ -34,7 +34,15 @@ LAST_ARTICLE, SHORT = 0.08, 6  # a little for the article just told, when she ad
 COUNTRY = 0.05  # a little for, or off, articles titled with her country, or another
 COUNTRIES = {"korea": "han_quoc", "taiwan": "dai_loan", "china": "trung_quoc"}
 SHUT = -99.0  # the score of an article that may not be offered
-_TAUGHT_BY = ("train", "score", "features", "model", "normalise", "syllable")  # what is learned depends on these too
+_TAUGHT_BY = (
+    "train",
+    "score",
+    "features",
+    "model",
+    "normalise",
+    "spelling",
+    "syllable",
+)  # what is learned depends on these too
 _THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
 Exact = Mapping[str, tuple[str, int]]
 
@@ -88,7 +96,7 @@ class Matcher:
         elif articles:
             own = [normalise(text, words).marked for text in (*questions[articles[0]], *titles.values())]
             exact = _exact([text for text in own if text], [0] * len(own))
-        speller = Speller(model.known if model else {}, words.keep)
+        speller = Speller.of(model.marked, model.met, keep=words.keep) if model else Speller()
         return cls(key, words, articles, named, model, exact, speller, acts or Acts(), places or Places())
 
     @property
@@ -128,16 +136,17 @@ class Matcher:
         last_article: str,
         slots: Mapping[str, object],
     ) -> Reading:
-        tokens, plain = self.speller.mend(normal.tokens[:MOST_WORDS], normal.plain_tokens[:MOST_WORDS])
-        whole = self._text(tokens, plain)
-        parts = self._parts(tokens, plain, normal.breaks) if len(tokens) >= STORY else []
-        row, fits = score.fits(model, [whole, *parts], share=normal.share)
+        spelt = self.speller.read(normal.tokens[:MOST_WORDS], normal.plain_tokens[:MOST_WORDS])
+        plain = spelt.plain
+        whole = self._text(spelt, slice(None))
+        parts = self._parts(spelt, normal.breaks) if len(plain) >= STORY else []
+        row, fits = score.fits(model, [whole, *parts])
         z = fits[0].scores
         agreed = True
         if parts:  # a story's question may stand in any part of it: more than half of the score is the best part's
             z = (1 - PART_WEIGHT) * z + PART_WEIGHT * np.max([part.scores for part in fits[1:]], axis=0)
             agreed = int(fits[0].scores.argmax()) == int(z.argmax())
-        z = z + self._hints(whole.concepts, len(tokens), last_article=last_article, slots=slots)
+        z = z + self._hints(whole.concepts, len(plain), last_article=last_article, slots=slots)
         near = score.nearest(model, row, replace(fits[0], scores=z))
         known = score.known_share(model, plain)
         sure = score.sure(model.calibration, score.facts(near, words=len(plain), known=known))
@@ -155,19 +164,22 @@ class Matcher:
         why = self._why(model, near, whole, sure=sure, band=band)
         return Reading(normal.marked, normal.plain, False, candidates, sure, band, act, found, why)
 
-    def _text(self, tokens: tuple[str, ...], plain: tuple[str, ...]) -> Text:
-        return Text(tokens, plain, concepts(Normalised(tokens=tokens, plain_tokens=plain), self.words))
+    def _text(self, spelt: Spelt, where: slice) -> Text:
+        tokens, plain = spelt.marked[where], spelt.plain[where]
+        named = concepts(Normalised(tokens=tokens, plain_tokens=plain), self.words)
+        return Text(tokens, plain, named)
 
-    def _parts(self, tokens: tuple[str, ...], plain: tuple[str, ...], breaks: tuple[int, ...]) -> list[Text]:
-        size = max(PART_WORDS, -(-len(tokens) // (MOST_PARTS // 2)))
+    def _parts(self, spelt: Spelt, breaks: tuple[int, ...]) -> list[Text]:
+        count = len(spelt.plain)
+        size = max(PART_WORDS, -(-count // (MOST_PARTS // 2)))
         parts: list[Text] = []
         start = 0
-        while start < len(tokens):
+        while start < count:
             ends = [b for b in breaks if start + 5 <= b <= start + size]
-            end = ends[0] if ends and len(parts) < MOST_PARTS // 2 else min(start + size, len(tokens))
-            if len(tokens) - end < 4:
-                end = len(tokens)
-            parts.append(self._text(tokens[start:end], plain[start:end]))
+            end = ends[0] if ends and len(parts) < MOST_PARTS // 2 else min(start + size, count)
+            if count - end < 4:
+                end = count
+            parts.append(self._text(spelt, slice(start, end)))
             start = end
         return parts
 

@@ -92,6 +92,7 @@ class Model:
     marked: View
     plain_weights: Floats  # (columns + 1, articles + 1); the last row is the bias
     marked_weights: Floats
+    met: Ints  # in how many texts each word and each pair of neighbours of the marked view stands
     concepts: Floats  # (articles, concepts): 1 where questions of the article name it
     rows: Rows  # of the plain view, without character runs
     first: Ints
@@ -121,7 +122,7 @@ class Model:
         part.replace(path)
 
 
-_ARRAYS = ("plain_weights", "marked_weights", "concepts", "first")
+_ARRAYS = ("plain_weights", "marked_weights", "met", "concepts", "first")
 
 
 def load(path: Path) -> Model:
@@ -143,7 +144,7 @@ def load(path: Path) -> Model:
         )  # fmt: skip
         plain, marked = views
         return Model(
-            plain, marked, arrays["plain_weights"], arrays["marked_weights"], arrays["concepts"],
+            plain, marked, arrays["plain_weights"], arrays["marked_weights"], arrays["met"], arrays["concepts"],
             Rows(arrays["r_starts"], arrays["r_columns"], arrays["r_weights"].astype(np.float32)), arrays["first"],
             tuple(_unpacked(arrays["questions"])),
             tuple(frozenset(named.split()) for named in _unpacked(arrays["title_concepts"])),

@@ -37,6 +37,7 @@ _SOUNDS = (
     (r"g$", "ng"),
 )
 _PASSES = 4
+_GLUED = 6  # letters from which one word is taken for two; of fewer, only when both carry marks
 _LONG, _REMEMBERED = 16, 20_000  # of the words whose spelling is remembered
 
 
@@ -213,7 +214,8 @@ def _decode(token: str, words: Words) -> str:
             again = next((s for p, r in _SOUNDS if syllable.could_be(s := re.sub(p, r, changed))), "")
             if again:
                 return again
-    return " ".join(syllable.unglue(token)) or token if syllable.is_marked(token) else token
+    parts = syllable.unglue(token) if syllable.is_marked(token) else []
+    return " ".join(parts) if parts and (len(token) >= _GLUED or all(map(syllable.is_marked, parts))) else token
 
 
 def _single_letters(token: str) -> str:

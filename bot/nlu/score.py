@@ -13,8 +13,7 @@ from numpy.typing import NDArray
 from bot.nlu.features import BLOCK_WEIGHTS, Floats, Ints
 from bot.nlu.model import Calibration, Model, Text
 
-GATE = 0.42  # the most that the marked view may weigh
-MARKED, FULLY = 0.45, 0.7  # the share of marked words from which it weighs anything, and from which all it may
+GATE = 0.42  # what the view with marks weighs
 BEST = 5  # articles kept of all
 FACTS = ("score", "lead", "lead over third", "nearest", "known words", "length", "out of scope")
 FULL = float(BLOCK_WEIGHTS[:3] @ BLOCK_WEIGHTS[:3])  # the product of a text with itself, character runs aside
@@ -38,19 +37,15 @@ class Near:
     likes: Floats
 
 
-def fits(model: Model, texts: Sequence[Text], *, share: float) -> tuple[Row, list[Fit]]:
-    """The first text's row in the plain view, and the fit of each text; `share` is the part of her words that carry
-    marks."""
+def fits(model: Model, texts: Sequence[Text]) -> tuple[Row, list[Fit]]:
+    """The first text's row in the plain view, and the fit of each text."""
     plain = model.plain.encode([(text.plain, text.concepts) for text in texts])
-    marked = model.marked.encode([(text.tokens, text.concepts) for text in texts]) if share > MARKED else plain
-    return plain.row(0), [fit(model, plain.row(at), marked.row(at), share=share) for at in range(len(texts))]
+    marked = model.marked.encode([(text.tokens, text.concepts) for text in texts])
+    return plain.row(0), [fit(model, plain.row(at), marked.row(at)) for at in range(len(texts))]
 
 
-def fit(model: Model, plain: Row, marked: Row, *, share: float) -> Fit:
-    z = _linear(model.plain_weights, plain)
-    if share > MARKED:
-        g = GATE * min(1.0, (share - MARKED) / (FULLY - MARKED))
-        z = (1 - g) * z + g * _linear(model.marked_weights, marked)
+def fit(model: Model, plain: Row, marked: Row) -> Fit:
+    z = (1 - GATE) * _linear(model.plain_weights, plain) + GATE * _linear(model.marked_weights, marked)
     return Fit(z[:-1], float(z[-1]))
 
 

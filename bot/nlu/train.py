@@ -21,6 +21,7 @@ from bot.nlu import score
 from bot.nlu.features import BLOCK_WEIGHTS, WINDOW, Floats, Ints, Rows, View, learn
 from bot.nlu.model import Calibration, Lesson, Model, Text
 from bot.nlu.normalise import Words, concepts, normalise
+from bot.nlu.spelling import Speller
 
 Doubles = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -33,6 +34,7 @@ ASIDE = 5  # every so many questions one is left out, to see how a new wording f
 SAME, COMMON = 0.4, 0.05  # likeness from which two questions are one wording; words of so many texts do not count there
 WRONG_ANSWERED = 0.04  # the share of stated answers to left-out questions that may be wrong
 OOS_ANSWERED = 0.04  # of out-of-scope texts that may be answered; others fare a little worse, 5 % are promised
+LEAST = 0.5  # chance of being right below which nothing is stated, however few were wrong
 LOST = 0.006  # of texts with the right article among three that may end as “do not know”
 KINDS = ("like no other", "left out", "words missing", "out of scope")  # of the texts put to the test
 LIKE_NONE, LEFT_OUT, MISSING, OUTSIDE = range(4)
@@ -73,11 +75,12 @@ def fit(lesson: Lesson) -> Model:
     titles = tuple(_text(lesson.titles.get(article, ""), lesson.words) for article in articles)
     one, none = np.ones(1, np.float32), np.zeros((0, 0), np.float32)
     questions = tuple(" ".join(text.tokens) for text in corpus.texts[: corpus.asked])
+    nothing = np.zeros(0, np.int32)
     frame = Model(
-        plain, marked, _answers(lesson, articles, plain), none, none, rows, np.zeros(0, np.int32), questions,
+        plain, marked, _answers(lesson, articles, plain), none, nothing, none, rows, nothing, questions,
         tuple(frozenset(title.concepts) for title in titles), {}, Calibration(one, one, one, 0.0, 1.0, 1.0, {}),
     )  # fmt: skip
-    trials = _trials(frame, corpus, matrices)
+    trials = _trials(frame, corpus, matrices, keep=lesson.words.keep)
     model = _taught(frame, corpus, matrices, np.ones(len(corpus.texts), bool))
     return replace(model, calibration=_calibrate(trials))
 
@@ -139,6 +142,9 @@ def _taught(frame: Model, corpus: Corpus, matrices: tuple[Any, Any], kept: Bools
         frame,
         plain_weights=frame.plain_weights + weights[0],
         marked_weights=weights[1],
+        met=np.bincount(matrices[1][kept].indices, minlength=frame.marked.size)[: frame.marked.blocks[1]].astype(
+            np.int32
+        ),
         concepts=(shared >= 2).astype(np.float32),
         rows=_chosen(frame.rows, spoken, frame.plain.blocks[3]),
         first=first,
@@ -200,7 +206,7 @@ class Trials:
     kinds: NDArray[np.int8]
 
 
-def _trials(frame: Model, corpus: Corpus, matrices: tuple[Any, Any]) -> Trials:
+def _trials(frame: Model, corpus: Corpus, matrices: tuple[Any, Any], *, keep: frozenset[str]) -> Trials:
     """A fifth of the questions and half of the out-of-scope texts asked of a model that never saw them, nor, for every
     other question, any like it. Every other text is asked as if typed without marks."""
     seeds = np.arange(2, corpus.asked, ASIDE)
@@ -209,29 +215,40 @@ def _trials(frame: Model, corpus: Corpus, matrices: tuple[Any, Any]) -> Trials:
     kept[seeds] = kept[strangers] = False
     kept[: corpus.asked] &= ~_like(matrices[0][: corpus.asked], seeds[::2], frame.plain.blocks[1])
     model = _taught(frame, corpus, matrices, kept)
-    rows = [_unlearnt(matrix, kept, view) for matrix, view in zip(matrices, (frame.plain, frame.marked), strict=True)]
-    found: list[tuple[Floats, int, bool, int]] = []
+    speller = Speller.of(frame.marked, model.met, keep=keep)
+    asked: list[tuple[Text, int, bool, int]] = []  # text, article, marks kept, kind
     for number, at in enumerate((*seeds, *strangers)):
-        text = corpus.texts[at]
-        share = _written(text) if number // 2 % 2 else 0.0
-        plain, marked = (forgetful(int(at)) for forgetful in rows)
-        fitting = score.fit(model, plain, marked, share=share)
-        known = score.known_share(model, text.plain)
-        z, label = fitting.scores, corpus.labels[at]
-        rank = int((z > z[label]).sum()) if label < corpus.articles else -1
-        row = score.facts(score.nearest(model, plain, fitting), words=len(text.plain), known=known)
-        found.append((row, rank, share > 0, OUTSIDE if rank < 0 else (LIKE_NONE, LEFT_OUT)[number % 2]))
+        label, marks = int(corpus.labels[at]), number // 2 % 2 > 0
+        kind = OUTSIDE if label == corpus.articles else (LIKE_NONE, LEFT_OUT)[number % 2]
+        asked.append((corpus.texts[at], label, marks, kind))
     for number, at in enumerate(np.flatnonzero(kept[: corpus.asked])[::THIN]):
         text = corpus.texts[at]
         text = _heart(text, frame.plain) if number % 5 == 4 else _thinned(text)
-        share = _written(text) if number % 2 else 0.0
-        thin, fits = score.fits(model, [text], share=share)
-        rank = int((fits[0].scores > fits[0].scores[corpus.labels[at]]).sum())
-        near = score.nearest(model, thin, fits[0])
+        asked.append((text, int(corpus.labels[at]), number % 2 > 0, MISSING))
+    spelt = [_spelt(speller, text, marks=marks) for text, _, marks, _ in asked]
+    rows = [
+        _unlearnt(view.encode(texts), view, np.bincount(matrix[kept].indices, minlength=view.size) > 0)
+        for view, matrix, texts in (
+            (frame.plain, matrices[0], [(text.plain, text.concepts) for text in spelt]),
+            (frame.marked, matrices[1], [(text.tokens, text.concepts) for text in spelt]),
+        )
+    ]
+    found, ranks = [], []
+    for at, (text, label, _, _) in enumerate(asked):
+        plain, marked = rows[0](at), rows[1](at)
+        fitting = score.fit(model, plain, marked)
         known = score.known_share(model, text.plain)
-        found.append((score.facts(near, words=len(text.plain), known=known), rank, share > 0, MISSING))
-    facts, ranks, marks, kinds = zip(*found, strict=True)
-    return Trials(np.array(facts, np.float32), np.array(ranks, np.int16), np.array(marks), np.array(kinds))
+        z = fitting.scores
+        ranks.append(int((z > z[label]).sum()) if label < corpus.articles else -1)
+        found.append(score.facts(score.nearest(model, plain, fitting), words=len(text.plain), known=known))
+    _, _, marks_kept, kinds = zip(*asked, strict=True)
+    return Trials(np.array(found, np.float32), np.array(ranks, np.int16), np.array(marks_kept), np.array(kinds))
+
+
+def _spelt(speller: Speller, text: Text, *, marks: bool) -> Text:
+    """The text as it would be read, had it been typed with or without marks."""
+    spelt = speller.read(text.tokens if marks else text.plain, text.plain)
+    return Text(spelt.marked, spelt.plain, text.concepts)
 
 
 def _thinned(text: Text) -> Text:
@@ -257,14 +274,12 @@ def _like(matrix: Any, seeds: NDArray[np.intp], columns: int) -> Bools:
     return np.asarray((words @ words[seeds].T > SAME).sum(axis=1)).ravel() > 0
 
 
-def _unlearnt(matrix: Any, kept: Bools, view: View) -> Callable[[int], tuple[Ints, Floats]]:
-    """Gives a row as it would be had the vocabulary been learned from the kept texts alone."""
-    seen = np.bincount(matrix[kept].indices, minlength=view.size) > 0
+def _unlearnt(rows: Rows, view: View, seen: Bools) -> Callable[[int], tuple[Ints, Floats]]:
+    """Gives a row as it would be had the vocabulary been learned from texts with the seen columns alone."""
     ends = view.blocks[1:]
 
     def row(at: int) -> tuple[Ints, Floats]:
-        here = slice(matrix.indptr[at], matrix.indptr[at + 1])
-        columns, weights = matrix.indices[here], matrix.data[here]
+        columns, weights = rows.row(at)
         known = seen[columns]
         columns, weights = columns[known], weights[known]
         block = np.searchsorted(ends, columns, side="right")
@@ -272,10 +287,6 @@ def _unlearnt(matrix: Any, kept: Bools, view: View) -> Callable[[int], tuple[Int
         return columns, (weights / lengths[block] * BLOCK_WEIGHTS[block]).astype(np.float32)
 
     return row
-
-
-def _written(text: Text) -> float:
-    return sum(token != bare for token, bare in zip(text.tokens, text.plain, strict=True)) / max(len(text.tokens), 1)
 
 
 def _calibrate(trials: Trials) -> Calibration:
@@ -312,7 +323,7 @@ def _limits(sure: Doubles, ranks: NDArray[np.int16], *, mix: Doubles) -> tuple[f
     the weight of each text that counts for them."""
     oos = ranks < 0
     answer = 0.99
-    for limit in np.arange(0.99, 0.3, -0.005):
+    for limit in np.arange(0.99, LEAST, -0.005):
         said = sure >= limit
         wrong = mix[said & (ranks > 0)].sum() / max(mix[said].sum(), 1e-9)
         if wrong <= WRONG_ANSWERED and (not oos.any() or said[oos].mean() <= OOS_ANSWERED):
