@@ -49,12 +49,13 @@ def learner(root: Path, *, cache: Path | None = None) -> trial.Train:
 
     `cache` is a folder where what was learned is kept by content.
     """
-    from bot.nlu import words  # noqa: PLC0415 - only this command needs the matcher and what it carries
+    from bot.nlu import acts, words  # noqa: PLC0415 - only this command needs the matcher and what it carries
     from bot.nlu.match import Matcher  # noqa: PLC0415
     from bot.nlu.outside import load_out_of_scope  # noqa: PLC0415
 
     lexicon = words.load(root / "words.yml", root=root)
     outside = load_out_of_scope(root / "out_of_scope.tsv")
+    spoken, _ = acts.read(root / "acts.yml", lexicon, root=root)  # its faults are for `osso kb check` to tell
 
     def train(held: Sequence[Article]) -> trial.Reader:
         return Matcher.train(
@@ -64,6 +65,7 @@ def learner(root: Path, *, cache: Path | None = None) -> trial.Train:
             lexicon,
             outside,
             cache=cache,
+            acts=spoken,
         ).read
 
     return train

@@ -169,9 +169,11 @@ def test_learning_is_kept_and_the_same(tmp_path: Path) -> None:
 def test_what_was_learned_before_is_not_learned_again() -> None:
     words, before = load_words(KNOWLEDGE / "words.yml"), _matcher()
     oos = load_out_of_scope(KNOWLEDGE / "out_of_scope.tsv")[::12]
-    again = Matcher.train(QUESTIONS, TITLES, ANSWERS, words, oos, before=before)
+    acts = load_acts(KNOWLEDGE / "acts.yml", words)
+    again = Matcher.train(QUESTIONS, TITLES, ANSWERS, words, oos, before=before, acts=acts)
     assert again.model is before.model
-    other = Matcher.train(QUESTIONS, TITLES, {**ANSWERS, "vay-von": "Chị ra xã hỏi."}, words, oos, before=before)
+    edited = {**ANSWERS, "vay-von": "Chị ra xã hỏi."}
+    other = Matcher.train(QUESTIONS, TITLES, edited, words, oos, before=before, acts=acts)
     assert other.model is not before.model
 
 

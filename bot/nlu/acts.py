@@ -45,12 +45,18 @@ Form = tuple[str, ...]
 @dataclass(frozen=True, slots=True)
 class Act:
     """`whole` forms are the entire message, `inside` forms count in messages of at most `longest` words, unless a form
-    of `unless` stands there too."""
+    of `unless` stands there too. `examples` are messages as women write them, to learn from."""
 
     longest: int = 12
     whole: frozenset[Form] = frozenset()
     inside: tuple[Form, ...] = ()
     unless: tuple[Form, ...] = ()
+    examples: tuple[str, ...] = ()
+
+    @property
+    def said(self) -> tuple[str, ...]:
+        """Everything this act is known to sound like."""
+        return (*self.examples, *(" ".join(form) for form in (*sorted(self.whole), *self.inside)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,17 +116,20 @@ def _build(document: yamlfile.Document, findings: list[Finding], words: Words) -
             fault(
                 path, "unknown-key", f"OSSO không có loại lời nói “{name}”", f"unknown act; known: {', '.join(NAMES)}"
             )
-        elif not isinstance(body, dict) or set(body) - {"longest", "whole", "inside", "unless"}:
-            fault(
-                path, "shape", "chỉ có longest, whole, inside, unless", "only longest, whole, inside, unless are known"
-            )
+        elif not isinstance(body, dict) or set(body) - {"longest", "whole", "inside", "unless", "examples"}:
+            known = "longest, whole, inside, unless, examples"
+            fault(path, "shape", f"chỉ có {known}", f"only {known} are known")
         else:
             whole, inside, unless = (forms(body.get(key, []), (*path, key)) for key in ("whole", "inside", "unless"))
             longest = body.get("longest", 12)
             if not isinstance(longest, int):
                 fault((*path, "longest"), "shape", "longest phải là số", "longest must be a number")
                 longest = 12
-            acts[name] = Act(longest, frozenset(whole), inside, unless)
+            examples = body.get("examples", [])
+            if not isinstance(examples, list):
+                fault((*path, "examples"), "shape", "phải là một danh sách câu", "must be a list of phrases")
+                examples = []
+            acts[name] = Act(longest, frozenset(whole), inside, unless, tuple(map(str, examples)))
     filler = frozenset(token for form in forms(data.get("filler", []), ("filler",)) for token in form)
     return _compile(acts, filler), findings
 
@@ -152,7 +161,7 @@ def act_of(text: str, normalised: Normalised, acts: Acts) -> str:
     if len(tokens) > 40:
         return "spam" if len(_inside(normalised, acts, only="spam")) >= 2 else ""
     for form in (*_trimmed(tokens, acts.filler), tuple(token for token in tokens if token not in acts.filler)):
-        if form and (name := _whole(form, acts)):
+        if form and (form == tokens or not acts.filler.issuperset(form)) and (name := _whole(form, acts)):
             return name
     hits = _inside(normalised, acts, only="")
     hits += [(form, name) for form, name in acts.unspaced if form[0] in "".join(tokens)]
@@ -163,6 +172,17 @@ def act_of(text: str, normalised: Normalised, acts: Acts) -> str:
     if rivals:
         return max(rivals, key=lambda r: (r[0], r[1]))[2]
     return foreign(text) or ("noise" if _random(tokens) else "")
+
+
+def may_be(name: str, normalised: Normalised, acts: Acts) -> bool:
+    """Whether a message that sounds like the act is not too long for it and says nothing that rules it out."""
+    act = acts.acts[name]
+    words = sum(token not in acts.filler for token in normalised.tokens)
+    return words <= act.longest and not _ruled_out(act, normalised.tokens)
+
+
+def _ruled_out(act: Act, tokens: Form) -> bool:
+    return any(syllable.says(tokens, at, form) for form in act.unless for at in range(len(tokens)))
 
 
 def foreign(text: str) -> str:
@@ -211,11 +231,9 @@ def _inside(normalised: Normalised, acts: Acts, *, only: str) -> list[tuple[Form
         for form, name in acts.openings.get(plain, ()):
             if (only and name != only) or (words > acts.acts[name].longest and name != "spam"):
                 continue
-            if syllable.says(tokens, at, form):
+            if syllable.says(tokens, at, form) and (len(form) > 1 or form[0] == tokens[at]):  # not “các” for a curse
                 if name not in blocked:
-                    blocked[name] = any(
-                        syllable.says(tokens, i, u) for u in acts.acts[name].unless for i in range(len(tokens))
-                    )
+                    blocked[name] = _ruled_out(acts.acts[name], tokens)
                 if not blocked[name]:
                     found[form, name] = None
     return list(found)

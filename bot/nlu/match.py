@@ -19,7 +19,7 @@ import numpy as np
 
 from bot.messages import Band, Candidate, Entity, Reading
 from bot.nlu import score, syllable
-from bot.nlu.acts import Acts, act_of
+from bot.nlu.acts import Acts, act_of, may_be
 from bot.nlu.entities import Places, entities
 from bot.nlu.features import Floats
 from bot.nlu.model import Lesson, Model, Text, load
@@ -33,6 +33,7 @@ PART_WEIGHT = 0.6  # of the score comes from the best part of a story
 LAST_ARTICLE, SHORT = 0.08, 6  # a little for the article just told, when she adds a few words only
 COUNTRY = 0.05  # a little for, or off, articles titled with her country, or another
 COUNTRIES = {"korea": "han_quoc", "taiwan": "dai_loan", "china": "trung_quoc"}
+ACT, ACT_LEAD = 0.5, 0.1  # the score from which a message is a speech act, and how far ahead of any article
 SHUT = -99.0  # the score of an article that may not be offered
 _TAUGHT_BY = (
     "train",
@@ -82,7 +83,8 @@ class Matcher:
         `before` learned from the same, nothing is learned again."""
         articles = tuple(sorted(questions))
         named = tuple(titles.get(article, article) for article in articles)
-        lesson = Lesson({a: list(questions[a]) for a in articles}, titles, answers, words, list(oos))
+        said = {name: act.said for name, act in sorted(acts.acts.items())} if acts else {}
+        lesson = Lesson({a: list(questions[a]) for a in articles}, titles, answers, words, list(oos), said)
         raw = lesson.to_json()
         key = hashlib.sha256(_code() + raw).hexdigest()[:32]
         if before is not None and before.key == key:
@@ -161,8 +163,19 @@ class Matcher:
             for at, point in zip(order, points, strict=False)
         )
         band: Band = "answer" if sure >= limits.answer else "clarify" if sure >= limits.clarify else "unknown"
+        act = self._act(model, fits[0], normal, ruled=act)
         why = self._why(model, near, whole, sure=sure, band=band)
         return Reading(normal.marked, normal.plain, False, candidates, sure, band, act, found, why)
+
+    def _act(self, model: Model, fit: score.Fit, normal: Normalised, *, ruled: str) -> str:
+        """The act of the rules, unless the message sounds much more like another."""
+        if not len(fit.acts):
+            return ruled
+        name, best = model.acts[int(fit.acts.argmax())], float(fit.acts.max())
+        rival = max(float(fit.scores.max()), fit.outside)
+        if ruled:
+            rival = float(fit.acts[model.acts.index(ruled)]) + ACT if ruled in model.acts else best
+        return name if best >= ACT and best - rival >= ACT_LEAD and may_be(name, normal, self.acts) else ruled
 
     def _text(self, spelt: Spelt, where: slice) -> Text:
         tokens, plain = spelt.marked[where], spelt.plain[where]

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -29,17 +29,19 @@ class Text:
 
 @dataclass(frozen=True, slots=True)
 class Lesson:
-    """All there is to learn from, as staff wrote it; the three mappings are by article."""
+    """All there is to learn from, as staff wrote it; the first three mappings are by article, `acts` gives what every
+    speech act sounds like."""
 
     questions: Mapping[str, Sequence[str]]
     titles: Mapping[str, str]
     answers: Mapping[str, str]
     words: Words
     oos: Sequence[str] = ()
+    acts: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     def to_json(self) -> bytes:
         words = {name: getattr(self.words, name) for name in _WORDS}
-        data = {name: getattr(self, name) for name in ("questions", "titles", "answers", "oos")}
+        data = {name: getattr(self, name) for name in ("questions", "titles", "answers", "oos", "acts")}
         data["words"] = words | {
             "keep": sorted(self.words.keep),
             "concepts": {name: asdict(concept) for name, concept in self.words.concepts.items()},
@@ -84,13 +86,14 @@ class Calibration:
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """Two linear classifiers, one for each view; their last column is “no article”. `questions` are normalised, those
-    of one article together: article i has `rows` from `first[i]` to `first[i + 1]`, and the rows after
-    the last article's are out-of-scope texts. `known` counts the plain words of the questions, commonest first."""
+    """Two linear classifiers, one for each view; after the articles' columns come those of the `acts`, and the last is
+    “none of these”. `questions` are normalised, those of one article together: article i has `rows` from `first[i]` to
+    `first[i + 1]`. `known` counts the plain words of the questions, commonest first."""
 
     plain: View
     marked: View
-    plain_weights: Floats  # (columns + 1, articles + 1); the last row is the bias
+    acts: tuple[str, ...]
+    plain_weights: Floats  # (columns + 1, articles + acts + 1); the last row is the bias
     marked_weights: Floats
     met: Ints  # in how many texts each word and each pair of neighbours of the marked view stands
     concepts: Floats  # (articles, concepts): 1 where questions of the article name it
@@ -111,6 +114,7 @@ class Model:
         arrays |= {"r_weights": self.rows.weights.astype(np.float16)}
         arrays |= {"questions": _packed(self.questions), "known": _packed(list(self.known))}
         arrays |= {"known_counts": np.array(list(self.known.values()), np.int32)}
+        arrays |= {"acts": _packed(self.acts)}
         arrays |= {"title_concepts": _packed([" ".join(sorted(named)) for named in self.title_concepts])}
         c = self.calibration
         arrays |= {"c_mean": c.mean, "c_scale": c.scale, "c_weights": c.weights, "c_names": _packed(list(c.measured))}
@@ -144,7 +148,8 @@ def load(path: Path) -> Model:
         )  # fmt: skip
         plain, marked = views
         return Model(
-            plain, marked, arrays["plain_weights"], arrays["marked_weights"], arrays["met"], arrays["concepts"],
+            plain, marked, tuple(_unpacked(arrays["acts"])),
+            arrays["plain_weights"], arrays["marked_weights"], arrays["met"], arrays["concepts"],
             Rows(arrays["r_starts"], arrays["r_columns"], arrays["r_weights"].astype(np.float32)), arrays["first"],
             tuple(_unpacked(arrays["questions"])),
             tuple(frozenset(named.split()) for named in _unpacked(arrays["title_concepts"])),

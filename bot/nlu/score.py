@@ -22,9 +22,10 @@ Row = tuple[Ints, Floats]
 
 @dataclass(frozen=True, slots=True)
 class Fit:
-    """One text against all articles: `scores`, and the score of no article fitting."""
+    """One text against all articles: `scores`, those of the speech acts, and the score of nothing fitting."""
 
     scores: Floats
+    acts: Floats
     outside: float
 
 
@@ -46,7 +47,8 @@ def fits(model: Model, texts: Sequence[Text]) -> tuple[Row, list[Fit]]:
 
 def fit(model: Model, plain: Row, marked: Row) -> Fit:
     z = (1 - GATE) * _linear(model.plain_weights, plain) + GATE * _linear(model.marked_weights, marked)
-    return Fit(z[:-1], float(z[-1]))
+    articles = len(model.title_concepts)
+    return Fit(z[:articles], z[articles:-1], float(z[-1]))
 
 
 def _linear(table: Floats, row: Row) -> Floats:

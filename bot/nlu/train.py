@@ -50,14 +50,21 @@ HOLD = 5.0  # ridge of the calibration
 
 @dataclass(frozen=True, slots=True)
 class Corpus:
-    """Every text in the order of the rows: questions by article, out-of-scope texts, then pieces of the answers.
-    `labels` gives the article, or the number of articles for out of scope; `asked` and `outside` are the counts."""
+    """Every text in the order of the rows: questions by article, out-of-scope texts, what speech acts sound like, then
+    pieces of the answers. `labels` gives the article, then come the acts, and the highest is for out of scope; `asked`
+    and `outside` count the first two kinds of texts, `articles` and `acts` the labels."""
 
     texts: tuple[Text, ...]
     labels: Ints
     asked: int
     outside: int
     articles: int
+    acts: int
+    told: int
+
+    @property
+    def classes(self) -> int:
+        return self.articles + self.acts + 1
 
     @property
     def spoken(self) -> int:
@@ -75,9 +82,9 @@ def fit(lesson: Lesson) -> Model:
     titles = tuple(_text(lesson.titles.get(article, ""), lesson.words) for article in articles)
     one, none = np.ones(1, np.float32), np.zeros((0, 0), np.float32)
     questions = tuple(" ".join(text.tokens) for text in corpus.texts[: corpus.asked])
-    nothing = np.zeros(0, np.int32)
+    nothing, told = np.zeros(0, np.int32), _answers(lesson, articles, plain)
     frame = Model(
-        plain, marked, _answers(lesson, articles, plain), none, nothing, none, rows, nothing, questions,
+        plain, marked, tuple(lesson.acts), told, none, nothing, none, rows, nothing, questions,
         tuple(frozenset(title.concepts) for title in titles), {}, Calibration(one, one, one, 0.0, 1.0, 1.0, {}),
     )  # fmt: skip
     trials = _trials(frame, corpus, matrices, keep=lesson.words.keep)
@@ -97,9 +104,17 @@ def _corpus(lesson: Lesson, articles: tuple[str, ...]) -> Corpus:
             piece = slice(at, at + TOLD_WORDS)
             told.append((Text(said.tokens[piece], said.plain[piece], ()), label))
     outside = [text for text in dict.fromkeys(_text(line, lesson.words) for line in lesson.oos) if text.tokens]
-    texts = [*asked, *((text, len(articles)) for text in outside), *told]
+    acted = [
+        (_text(line, lesson.words), len(articles) + at)
+        for at, act in enumerate(lesson.acts)
+        for line in lesson.acts[act]
+    ]
+    acted = [(text, label) for text, label in acted if text.tokens]
+    nothing = len(articles) + len(lesson.acts)
+    texts = [*asked, *((text, nothing) for text in outside), *acted, *told]
     labels = np.array([label for _, label in texts], np.int32)
-    return Corpus(tuple(text for text, _ in texts), labels, len(asked), len(outside), len(articles))
+    counts = len(asked), len(outside), len(articles), len(lesson.acts)
+    return Corpus(tuple(text for text, _ in texts), labels, *counts, told=len(told))
 
 
 def _text(raw: str, words: Words) -> Text:
@@ -114,10 +129,10 @@ def _matrix(rows: Rows, view: View) -> Any:
 
 
 def _answers(lesson: Lesson, articles: Sequence[str], plain: View) -> Floats:
-    """Retrieval over what articles say, as weights beside those learned: their words, shape (columns + 1, articles +
-    1)."""
+    """Retrieval over what articles say, as weights beside those learned: their words, shape (columns + 1,
+    classes)."""
     said = plain.encode([(_text(lesson.answers.get(article, ""), lesson.words).plain, ()) for article in articles])
-    table = np.zeros((plain.size + 1, len(articles) + 1), np.float32)
+    table = np.zeros((plain.size + 1, len(articles) + len(lesson.acts) + 1), np.float32)
     for article in range(len(articles)):
         columns, weights = said.row(article)
         here = columns < plain.blocks[1]
@@ -127,14 +142,12 @@ def _answers(lesson: Lesson, articles: Sequence[str], plain: View) -> Floats:
 
 def _taught(frame: Model, corpus: Corpus, matrices: tuple[Any, Any], kept: Bools) -> Model:
     """The model that learned from the kept texts alone."""
-    weights = [
-        _ridge(matrix[kept], corpus.labels[kept], corpus, told=kept[corpus.spoken :].sum()) for matrix in matrices
-    ]
-    spoken = np.flatnonzero(kept[: corpus.spoken])
-    first = np.searchsorted(corpus.labels[spoken], np.arange(corpus.articles + 1)).astype(np.int32)
+    weights = [_ridge(matrix[kept], corpus.labels[kept], corpus) for matrix in matrices]
+    asked = np.flatnonzero(kept[: corpus.asked])
+    first = np.searchsorted(corpus.labels[asked], np.arange(corpus.articles + 1)).astype(np.int32)
     shared = np.zeros((corpus.articles, len(frame.plain.concepts)), np.float32)
     known: Counter[str] = Counter()
-    for at in spoken[spoken < corpus.asked]:
+    for at in asked:
         known.update(set(corpus.texts[at].plain))
         for name in corpus.texts[at].concepts:
             shared[corpus.labels[at], frame.plain.concepts[name]] += 1
@@ -146,7 +159,7 @@ def _taught(frame: Model, corpus: Corpus, matrices: tuple[Any, Any], kept: Bools
             np.int32
         ),
         concepts=(shared >= 2).astype(np.float32),
-        rows=_chosen(frame.rows, spoken, frame.plain.blocks[3]),
+        rows=_chosen(frame.rows, asked, frame.plain.blocks[3]),
         first=first,
         known=dict(known.most_common()),
     )
@@ -163,13 +176,13 @@ def _chosen(rows: Rows, which: NDArray[np.intp], columns: int) -> Rows:
     return Rows(starts, np.concatenate([here for here, _ in parts]), np.concatenate([weights for _, weights in parts]))
 
 
-def _ridge(matrix: Any, labels: Ints, corpus: Corpus, *, told: int) -> Floats:
-    """Weights (columns + 1, articles + 1; the last row is the bias) of one-against-all ridge regression, by conjugate
+def _ridge(matrix: Any, labels: Ints, corpus: Corpus) -> Floats:
+    """Weights (columns + 1, classes; the last row is the bias) of one-against-all ridge regression, by conjugate
     gradients on the dual. Small articles count a little more, pieces of answers less."""
-    sizes = np.bincount(labels, minlength=corpus.articles + 1)
+    sizes = np.bincount(labels, minlength=corpus.classes)
     heed = (np.minimum(sizes[labels] / np.median(sizes[sizes > 0]), 4.0) ** -0.25).astype(np.float32)
-    heed[len(labels) - told :] *= TOLD_WEIGHT**0.5
-    wanted = np.asarray(2 * (labels[:, None] == np.arange(corpus.articles + 1)), np.float32)
+    heed[len(labels) - corpus.told :] *= TOLD_WEIGHT**0.5
+    wanted = np.asarray(2 * (labels[:, None] == np.arange(corpus.classes)), np.float32)
     total = heed @ heed
     usual = (heed * heed) @ wanted / total
     rows = matrix.multiply(heed[:, None]).tocsr().astype(np.float32)
@@ -219,7 +232,7 @@ def _trials(frame: Model, corpus: Corpus, matrices: tuple[Any, Any], *, keep: fr
     asked: list[tuple[Text, int, bool, int]] = []  # text, article, marks kept, kind
     for number, at in enumerate((*seeds, *strangers)):
         label, marks = int(corpus.labels[at]), number // 2 % 2 > 0
-        kind = OUTSIDE if label == corpus.articles else (LIKE_NONE, LEFT_OUT)[number % 2]
+        kind = OUTSIDE if label >= corpus.articles else (LIKE_NONE, LEFT_OUT)[number % 2]
         asked.append((corpus.texts[at], label, marks, kind))
     for number, at in enumerate(np.flatnonzero(kept[: corpus.asked])[::THIN]):
         text = corpus.texts[at]
