@@ -55,7 +55,7 @@ def learner(root: Path, *, cache: Path | None = None) -> trial.Train:
 
     lexicon = words.load(root / "words.yml", root=root)
     outside = load_out_of_scope(root / "out_of_scope.tsv")
-    spoken, _ = acts.read(root / "acts.yml", lexicon, root=root)  # its faults are for `osso kb check` to tell
+    spoken, _ = acts.read(root / "acts.yml", lexicon, root=root)  # a faulty file stops the server, not this
 
     def train(held: Sequence[Article]) -> trial.Reader:
         return Matcher.train(
