@@ -216,7 +216,10 @@ def _note_sent(connection: Connection, address: Address, health: RowMapping | No
 
 
 def settle_unknown(rim: Rim) -> list[int]:
-    """Ends the waiting for echoes that did not come within 60 s. Returns conversations that have something to say."""
+    """Ends the waiting for echoes that did not come within 60 s. Returns conversations that have something to say.
+
+    An answer that may not have reached her goes to a person, unless she has written since.
+    """
     now = rim.clock()
     wake = []
     with rim.database.write() as connection:
@@ -224,8 +227,12 @@ def settle_unknown(rim: Rim) -> list[int]:
             if row["level"] == "RED" and row["tries"] < 2:
                 queries.change_outbox(connection, row["id"], status="due", next_at=0)
                 wake.append(row["conversation_id"])
-            else:
-                queries.change_outbox(connection, row["id"], code="unsettled")
+                continue
+            queries.change_outbox(connection, row["id"], code="unsettled")
+            conversation = queries.get_conversation(connection, row["conversation_id"])
+            silent = conversation is not None and conversation["heard_at"] <= row["attempted_at"]
+            if silent and row["author"] == "bot" and row["purpose"] == "reply":
+                queries.ask_for_person(connection, row["conversation_id"], reason="failure", now=now)
     return wake
 
 

@@ -151,6 +151,19 @@ def test_an_unknown_send_is_never_repeated_blindly(stage: Stage) -> None:
     sweep(stage.rim, lambda conversation_id, _rank: stage.worker.drain(conversation_id))
     assert len(stage.platforms.calls) == 1
     assert stage.rows("SELECT status, code FROM outbox") == [("unknown", "unsettled")]
+    assert stage.rows("SELECT reason FROM ticket") == [("failure",)]
+
+
+def test_an_unknown_send_troubles_nobody_when_she_wrote_on(stage: Stage) -> None:
+    stage.platforms.script = [MaybeSent()]
+    stage.write("chào")
+    stage.now += 1_000
+    stage.write("chị ơi")
+    stage.now += UNKNOWN_MS
+    sweep(stage.rim, lambda conversation_id, _rank: stage.worker.drain(conversation_id))
+    assert statuses(stage) == ["unknown", "sent"]
+    assert stage.rows("SELECT code FROM outbox ORDER BY id")[0][0] == "unsettled"
+    assert not stage.rows("SELECT reason FROM ticket")
 
 
 def test_a_red_reply_of_unknown_end_is_said_once_more(stage: Stage) -> None:
