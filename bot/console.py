@@ -7,7 +7,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,7 +21,7 @@ from bot.errors import ContentError, OssoError, Refused, SettingsError
 from bot.hearing import ZONE
 from bot.knowledge import Editor
 from bot.knowledge import load as read_knowledge
-from bot.messages import Answer, Call, Choice, Danger, Heard, OpenTicket, State, Turn, World
+from bot.messages import Answer, Appointment, Call, Choice, Danger, Heard, OpenTicket, State, Turn, World
 from bot.rim import MaybeSent, Mind, NotSent
 from bot.settings import Settings, read_settings
 from bot.store import migrate, queries
@@ -202,6 +202,7 @@ def chat() -> None:
     state = State()
     click.echo("Chị gõ tin nhắn rồi Enter. Số để chọn nút. Ctrl-D để thôi.\n")
     offered: tuple[Choice, ...] = ()
+    asked = False  # for an appointment: here nobody confirms it
     while True:
         try:
             text = input("chị › ")
@@ -215,10 +216,13 @@ def chat() -> None:
             payload=tapped.payload if tapped else "",
             at=int(now.timestamp() * 1000),
             first=state.heard_at == 0,
-            world=world(now),
+            world=replace(world(now), appointment="asked" if asked else "none"),
         )
         turn = thinking.think(state, heard)
         state = turn.state
+        for effect in turn.effects:
+            if isinstance(effect, Appointment):
+                asked = effect.act != "cancel"
         offered = _speak(turn)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime
 import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -51,6 +51,7 @@ from bot.store.crypto import ConversationKey
 ZONE = ZoneInfo("Asia/Ho_Chi_Minh")
 STALE_MS, FUTURE_MS = 36 * 3_600_000, 300_000  # outside, the platform's time is not believed
 FEEDBACK_WHY = frozenset({"other_question", "unclear", "incomplete"})  # her own words stay in the sealed transcript
+OVER_MS = 2 * 3_600_000  # an appointment is over so long after it began
 OPENING = frozenset({"message", "consent"})  # what counts as her last word for the platforms' windows
 APOLOGY = (
     "Dạ, OSSO vừa gặp trục trặc, tin của chị đã được lưu lại an toàn. "
@@ -105,6 +106,7 @@ def hear_next(rim: Rim, held: Holding) -> bool:
         row = queries.get_conversation(connection, held.id)
         ticket = queries.open_ticket(connection, held.id)
         ahead = queries.tickets_before(connection, ticket) if ticket else 0
+        appointment = queries.open_appointment(connection, held.id, now - OVER_MS)
     if row is None:
         return False
     bodies = [held.key.open(one["body_sealed"], "inbox", one["uuid"], "body") for one in rows]
@@ -125,6 +127,7 @@ def hear_next(rim: Rim, held: Holding) -> bool:
             held.key.open(row["state_sealed"], "conversation", held.uuid, "state") if row["state_sealed"] else {}
         )
         heard = replace(thought.heard, first=row["heard_at"] == 0, world=_world(rim, row, state, ticket, ahead, now))
+        heard = replace(heard, world=_with_appointment(heard.world, held, appointment, state.locale))
         started = time.perf_counter()
         turn = rim.mind().think(state, heard)
         rim.meter.turned(turn.decision, time.perf_counter() - started)
@@ -217,6 +220,16 @@ def _world(
         choices=rim.channels[row["channel"]].limits.choices,
         channel=row["channel"],
     )
+
+
+def _with_appointment(world: World, held: Holding, row: RowMapping | None, locale: str) -> World:
+    if row is None:
+        return world
+    if row["starts_at"] is None:
+        return replace(world, appointment="asked")
+    place = held.key.open(row["place_sealed"], "appointment", row["uuid"], "place") if row["place_sealed"] else ""
+    words = ", ".join(filter(None, (moments.appointed(row["starts_at"], locale), place)))
+    return replace(world, appointment="confirmed", appointment_at=words)
 
 
 @dataclass(frozen=True, slots=True)
@@ -395,13 +408,16 @@ class _Write:
                 pass  # forgetting comes last; actions ran before the transaction
 
     def _appointment(self, effect: Appointment) -> None:
+        """One appointment at a time: asking anew, moving and cancelling end the one before."""
         connection, table = self.connection, queries.appointment
-        if effect.act != "ask":
-            connection.execute(
-                table.update()
-                .where(table.c.conversation_id == self.held.id, table.c.status.in_(("asked", "confirmed")))
-                .values(status="cancelled" if effect.act == "cancel" else "moved")
-            )
+        ended = (
+            table.update()
+            .where(table.c.conversation_id == self.held.id, table.c.status.in_(("asked", "confirmed")))
+            .values(status="cancelled" if effect.act == "cancel" else "moved", changed_at=self.now)
+            .returning(table.c.entry_id)
+        )
+        for entry_id in connection.execute(ended).scalars().all():
+            queries.take_back(connection, entry_id)
         if effect.act != "cancel":
             public = str(uuid.uuid4())
             sealed = self.held.key.seal(effect.when, "appointment", public, "when")
@@ -511,7 +527,7 @@ def queue(
     return ids
 
 
-def safe_contact(key: ConversationKey, row: RowMapping) -> dict[str, str]:
+def safe_contact(key: ConversationKey, row: RowMapping | Mapping[str, Any]) -> dict[str, str]:
     """Her safe-contact profile, empty when she gave none."""
     if not row["safe_sealed"]:
         return {}
@@ -523,8 +539,9 @@ def _purpose(thought: _Thought, turn: Turn) -> str:
     """What a message is for, which decides when it may leave: what a timer says waits for her safe hours."""
     if turn.decision == "safety":
         return "safety"
-    unasked = thought.rows[0]["kind"] == "timer" and thought.heard.payload != "handback"
-    return "timer" if unasked else "reply"
+    if thought.rows[0]["kind"] != "timer" or thought.heard.payload == "handback":
+        return "reply"
+    return "reminder" if thought.heard.payload == "remind" else "timer"
 
 
 def _red(turn: Turn) -> bool:

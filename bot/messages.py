@@ -302,6 +302,8 @@ class World:
     ahead: int = 0  # tickets before hers in the queue
     staffed: bool = False
     opens: str = ""
+    appointment: Literal["none", "asked", "confirmed"] = "none"
+    appointment_at: str = ""  # when and where, in words of her language, once a person has confirmed it
     drafts: bool = True  # whether unreviewed articles may be served (never in production)
     choices: int = 5  # choices one message of her channel can carry
     channel: str = ""  # picks the channel variant of a response
@@ -400,7 +402,8 @@ class ConsentGiven:
 
 @dataclass(frozen=True, slots=True)
 class Appointment:
-    """`act`: ask, move, cancel. `kind`: call or visit. `when` is ISO local or her own words when not understood."""
+    """`act`: ask, move, cancel. `kind`: call or visit. `when` is ISO local or her own words when not understood;
+    `office` is the id of the office of her province, empty when not known."""
 
     act: Literal["ask", "move", "cancel"]
     kind: Literal["call", "visit"] = "call"

@@ -36,11 +36,22 @@ def appointed(at: int, locale: str) -> str:
     then = _local(at)
     match locale:
         case "ko":
-            return f"{format_date(then.date(), 'full', locale='ko')} {_hour_ko(then)}"
+            return f"{day(at, locale)} {_hour_ko(then)}"
         case "en":
-            return f"{format_date(then.date(), 'EEEE d MMMM y', locale='en')}, {then:%H:%M}"
+            return f"{day(at, locale)}, {then:%H:%M}"
+    return f"{then:%H:%M} {day(at, locale)}"
+
+
+def day(at: int, locale: str) -> str:
+    """“thứ Bảy 28/11/2026”."""
+    then = _local(at)
+    match locale:
+        case "ko":
+            return str(format_date(then.date(), "full", locale="ko"))
+        case "en":
+            return str(format_date(then.date(), "EEEE d MMMM y", locale="en"))
     weekday = get_day_names("wide", locale="vi")[then.weekday()]
-    return f"{then:%H:%M} {_weekday_vi(weekday)} {then.day}/{then.month}/{then.year}"
+    return f"{_weekday_vi(weekday)} {then.day}/{then.month}/{then.year}"
 
 
 def _local(at: int) -> datetime:

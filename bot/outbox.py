@@ -26,6 +26,7 @@ DELAYS = (1.0, 5.0, 15.0, 60.0, 300.0)  # seconds, ±20 %
 UNKNOWN_MS = 60_000
 WAIT_S = 300.0
 STOPPED_MS = 1_800_000  # one message then tries whether the channel goes again
+UNSAID = {"reply": "failure", "reminder": "appointment"}  # a person is told, and why, when the window is closed for it
 SEEN_MS = 60_000  # `last send` is written down this often, not for every message
 
 
@@ -96,8 +97,8 @@ def _gate(
     by_person = row["author"] == "person"
     if not (window.person if by_person else window.bot):
         queries.change_outbox(connection, outbox_id, status="failed", code="window")
-        if not by_person and row["purpose"] == "reply":
-            queries.ask_for_person(connection, held.id, reason="failure", now=now)
+        if not by_person and row["purpose"] in UNSAID:
+            queries.ask_for_person(connection, held.id, reason=UNSAID[row["purpose"]], now=now)
         return None
     queries.change_outbox(connection, outbox_id, status="attempting", tries=row["tries"] + 1, attempted_at=now)
     person = held.key.open(conversation["person_sealed"], "conversation", held.uuid, "person")

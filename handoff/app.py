@@ -36,6 +36,7 @@ FORM_MEMORY = 1_000_000
 # The navigation, in order. A place whose view is not there yet is left out.
 PLACES: tuple[Place, ...] = (
     Place("desk.queue", "Hàng chờ", ("counsellor", "lead")),
+    Place("desk.appointments", "Lịch hẹn", ("counsellor", "lead")),
     Place("desk.team", "Đội ngũ", ("lead",)),
     Place("campaigns.home", "Chiến dịch", ("officer", "lead")),
     Place("knowledge.home", "Nội dung", ("editor", "approver")),

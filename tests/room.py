@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import Connection, insert, select, update
 
 from bot.knowledge.places import Province
-from bot.messages import Reply
+from bot.messages import Appointment, OpenTicket, Reply, Timer
 from bot.store import queries
 from bot.store.database import Database
 from bot.texts import Texts
@@ -91,6 +91,19 @@ class Room:
             return str(
                 connection.execute(select(queries.ticket.c.uuid).where(queries.ticket.c.id == ticket_id)).scalar_one()
             )
+
+    def wants(
+        self, kind: str = "call", when: str = "", *, person: str = "p1", office: str = "hn", act: str = "ask"
+    ) -> str:
+        """She asks for an appointment, moves or cancels it; the public id of her newest request."""
+        effect = Appointment(act, kind, when, office)  # type: ignore[arg-type]
+        asks = (OpenTicket("appointment"),) if act != "cancel" else ()
+        self.stage.parrot.effects = lambda _heard: (effect, Timer("appointment", 0), *asks)
+        self.says(f"{act} {when}", person=person, key=f"{person}-{act}-{when}-{self.now}")
+        self.stage.parrot.effects = lambda _heard: ()
+        with self.database.read() as connection:
+            newest = select(queries.appointment.c.uuid).order_by(queries.appointment.c.id.desc()).limit(1)
+            return str(connection.execute(newest).scalar_one())
 
     def says(self, text: str, person: str = "p1", key: str = "") -> None:
         self.stage.hear(message(text, key=key or f"{person}-{text}-{self.now}", person=person))

@@ -58,9 +58,10 @@ def passed(room: Room, milliseconds: int) -> list[str]:
 
 
 def keep(room: Room, **fields: str) -> None:
-    """Her own word about safe contact."""
+    """Her own word about safe contact (of whoever came last)."""
     with room.database.write() as connection:
-        row = connection.execute(select(queries.conversation)).mappings().one()
+        newest = select(queries.conversation).order_by(queries.conversation.c.id.desc()).limit(1)
+        row = connection.execute(newest).mappings().one()
         key = Holding.of(room.stage.rim, row).key
         sealed = key.seal(fields, "conversation", row["uuid"], "safe")
         queries.change_conversation(connection, row["id"], safe_sealed=sealed)

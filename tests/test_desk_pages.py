@@ -147,6 +147,8 @@ def test_every_page_opens_to_its_roles_and_to_nobody_else(room: DeskRoom, role: 
         if reference and role in ("counsellor", "lead") and rule.endpoint not in ("desk.take", "desk.take_over"):
             room.take(caller, reference)
         about = str(target.uuid) if rule.rule.startswith("/team/<") else reference
+        if rule.rule.startswith("/appointments/<"):
+            about = room.wants(person=f"p{number}")
         path = rule.rule.replace("<uuid:reference>", about).replace("<int:number>", "0")
         if "<uuid:" in path or rule.rule.endswith("/drop"):
             continue  # a part of something of her own, which is not there: 404 for everybody, tested above

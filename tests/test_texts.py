@@ -13,12 +13,12 @@ from bot import hearing, texts
 from bot.engine.book import LABELS
 from bot.flows import checks
 from bot.flows.catalogue import extract, sources
-from handoff import deeds
+from handoff import appointments, deeds
 from tests.dialogue import FLOWS, ROOT, book
 
 HOLE = re.compile(r"\{\w+\}")
 QUOTED = re.compile(r"“([^”]+)”")
-ALL = list(dict.fromkeys([*sources(book().flows), *LABELS, *hearing.SAID, *deeds.SAID]))
+ALL = list(dict.fromkeys([*sources(book().flows), *LABELS, *hearing.SAID, *deeds.SAID, *appointments.SAID]))
 
 
 def test_there_is_something_to_translate() -> None:
@@ -40,7 +40,7 @@ def test_translations_keep_holes_limits_and_calm(locale: str) -> None:
     titles = {
         button.title for variants in book().flows.responses.values() for item in variants for button in item.buttons
     }
-    titles |= {*LABELS, hearing.PERSON, hearing.DELETE, hearing.MENU}
+    titles |= {*LABELS, hearing.PERSON, hearing.DELETE, hearing.MENU, appointments.CHANGE_TITLE}
     for text in ALL:
         said = book().texts.get(locale, text)
         assert sorted(HOLE.findall(said)) == sorted(HOLE.findall(text)), text

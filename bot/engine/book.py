@@ -162,6 +162,8 @@ class Talk:
             "ahead": world.ahead,
             "staffed": world.staffed,
             "opens": world.opens,
+            "appointment": world.appointment,
+            "appointment_at": world.appointment_at,
             "locale": state.locale,
             "channel": world.channel,
             "welcomed": state.welcomed,
@@ -209,11 +211,14 @@ class Talk:
         return tuple(self.say(item.name, state, item.slots) for item in did if isinstance(item, Said))
 
     def effects(self, did: Sequence[Said | Done], state: State) -> tuple[Effect, ...]:
-        setting = Setting(state.topic, state.article, state.locale, self.skill(state))
         found: list[Effect] = []
         for item in did:
             if isinstance(item, Done):
-                found += DEEDS[item.name](item.slots, setting)
+                place = self.book.knowledge.provinces.get(str(item.slots.get("province")))
+                office = place.office if place else ""
+                found += DEEDS[item.name](
+                    item.slots, Setting(state.topic, state.article, state.locale, self.skill(state), office)
+                )
         return tuple(found)
 
     def skill(self, state: State) -> Skill:

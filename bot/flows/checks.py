@@ -37,6 +37,8 @@ CONTEXT: Mapping[str, str] = MappingProxyType(
         "ahead": "tickets before hers",
         "staffed": "a counsellor is on shift",
         "opens": "when one will be, in words",
+        "appointment": "none, asked or confirmed",
+        "appointment_at": "when and where, in words, once confirmed",
         "locale": "vi, ko or en",
         "channel": "her channel",
         "welcomed": "she was greeted before",

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta, timezone
 from types import MappingProxyType
 from typing import Literal
 
@@ -28,10 +27,6 @@ from bot.messages import (
 )
 
 CONSENT_VERSION = "2026-11"
-VIETNAM = timezone(timedelta(hours=7))
-REMIND_HOUR = (
-    18  # the evening before, when most can read unobserved least badly; her own safe hours decide in the outbox
-)
 _SKILLS: Mapping[str, Skill] = MappingProxyType(
     {"legal": "legal", "vocational": "vocational", "psychological": "psychological", "child": "child"}
 )
@@ -46,6 +41,7 @@ class Setting:
     article: str = ""
     locale: str = "vi"
     skill: Skill = ""
+    office: str = ""  # of her province, if it has one
 
 
 Deed = Callable[[Mapping[str, Scalar], Setting], tuple[Effect, ...]]
@@ -126,18 +122,12 @@ def _save_consent(slots: Mapping[str, Scalar], setting: Setting) -> tuple[Effect
 
 def _appointment(slots: Mapping[str, Scalar], setting: Setting) -> tuple[Effect, ...]:
     kind: Literal["call", "visit"] = "visit" if _text(slots, "appointment_kind") == "visit" else "call"
-    when, office = _text(slots, "appointment_when"), _text(slots, "province")
+    when = _text(slots, "appointment_when")
     act: Literal["ask", "move"] = "move" if _text(slots, "appointment_act") == "move" else "ask"
-    ticket = OpenTicket("appointment", topic=setting.topic, province=office, locale=setting.locale)
-    effects: tuple[Effect, ...] = (Appointment(act, kind, when, office), ticket)
-    try:
-        at = datetime.fromisoformat(when)
-    except ValueError:
-        return effects
-    if at.tzinfo is None:
-        at = at.replace(tzinfo=VIETNAM)
-    evening = (at - timedelta(days=1)).replace(hour=REMIND_HOUR, minute=0, second=0)
-    return (*effects, Timer("appointment", int(evening.timestamp() * 1000), "remind", unless_heard=False))
+    province = _text(slots, "province")
+    ticket = OpenTicket("appointment", topic=setting.topic, province=province, locale=setting.locale)
+    # Nothing is reminded of before a person has confirmed it; a reminder of what she changes now would mislead her.
+    return (Appointment(act, kind, when, setting.office), ticket, Timer("appointment", 0))
 
 
 def _cancel_appointment(slots: Mapping[str, Scalar], setting: Setting) -> tuple[Effect, ...]:

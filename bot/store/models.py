@@ -301,6 +301,9 @@ class ConsentRecord(Base):
 
 
 class AppointmentAsked(Base):
+    """A call or a visit she asked for. `status`: asked; confirmed or declined by a counsellor; cancelled or moved by
+    her (a newer row holds the new wish). `entry_id`: the entry that told her of the last decision."""
+
     __tablename__ = "appointment"
     id: Mapped[int] = mapped_column(Id, primary_key=True, autoincrement=True)
     uuid: Mapped[str] = mapped_column(String(36), unique=True)
@@ -310,6 +313,12 @@ class AppointmentAsked(Base):
     when_sealed: Mapped[bytes | None] = mapped_column(LargeBinary)
     status: Mapped[str] = mapped_column(String(12), default="asked", server_default="asked")
     at: Mapped[int] = mapped_column(BigInteger)
+    starts_at: Mapped[int | None] = mapped_column(BigInteger)
+    place_sealed: Mapped[bytes | None] = mapped_column(LargeBinary)
+    staff_id: Mapped[int | None] = mapped_column(BigInteger)
+    entry_id: Mapped[int | None] = mapped_column(BigInteger)
+    changed_at: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0")
+    __table_args__ = (Index("ix_appointment_status_changed_at", "status", "changed_at"),)
 
 
 class Grant(Base):

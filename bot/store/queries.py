@@ -453,6 +453,28 @@ def tickets_before(connection: Connection, found: RowMapping) -> int:
     return int(connection.execute(TICKETS_BEFORE, values).scalar_one())
 
 
+# --- appointments ---------------------------------------------------------------------------------------------------
+
+APPOINTMENT_OF = (
+    select(appointment)
+    .where(appointment.c.conversation_id == bindparam("this"), appointment.c.status.in_(("asked", "confirmed")))
+    .where(or_(appointment.c.starts_at.is_(None), appointment.c.starts_at > bindparam("since")))
+    .order_by(appointment.c.id.desc())
+    .limit(1)
+)
+
+
+def open_appointment(connection: Connection, conversation_id: int, since: int) -> RowMapping | None:
+    """The newest one asked for or confirmed; what was confirmed for before `since` (ms) is over."""
+    return connection.execute(APPOINTMENT_OF, {"this": conversation_id, "since": since}).mappings().first()
+
+
+def take_back(connection: Connection, entry_id: int | None) -> None:
+    """Words that have not left yet and no longer hold stay here."""
+    where = (outbox.c.entry_id == entry_id, outbox.c.status.in_(("held", "due")))
+    connection.execute(update(outbox).where(*where).values(status="cancelled", code="superseded"))
+
+
 # --- timers ---------------------------------------------------------------------------------------------------------
 
 

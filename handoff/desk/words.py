@@ -87,6 +87,14 @@ TRANSFER = {
     "known": "Chị ấy đã quen người này",
     "other": "Lý do khác",
 }
+APPOINTMENTS = {
+    "asked": "Chờ xác nhận",
+    "confirmed": "Đã xác nhận",
+    "declined": "Chưa sắp được",
+    "cancelled": "Chị ấy bỏ hẹn",
+    "moved": "Chị ấy xin đổi giờ",
+}
+APPOINTMENT_KINDS = {"call": "Gọi điện", "visit": "Đến văn phòng"}
 CALLS = {
     "offer": "Mời chị nhận ca này",
     "first": "Ca khẩn cấp đang gọi chị",
