@@ -22,7 +22,8 @@ from bot.store.bodies import reply_to_json
 from bot.store.crypto import ConversationKey
 from handoff.accounts.queries import names
 from handoff.accounts.staff import EVERYWHERE, Staff
-from handoff.deeds import Desk, Missing, actor, apply, check_window, lock, window_of
+from handoff.deeds import Desk, Missing, actor, apply, lock, window_of
+from handoff.deeds.speaking import check_window
 from handoff.tickets import HELD, QUEUED, Close, Take
 
 appointment, ticket, conversation = queries.appointment, queries.ticket, queries.conversation
