@@ -18,7 +18,7 @@ from bench.figures import Figure, table
 from bench.places import ADMIN, reachable
 
 NAMES = ("accept", "latency", "turns", "size", "start")
-LONG = ("faults", "desk")  # minutes each; only when named
+LONG = ("faults", "desk", "knowledge")  # minutes each; only when named
 
 
 def main(names: list[str]) -> int:

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Generic, TypeVar
 
 from bot import flows, texts
 from bot.actions import Inside, Remote, Runner, house
@@ -18,15 +19,18 @@ from bot.clock import Job
 from bot.engine import REQUIRED, Book
 from bot.engine.book import Reader
 from bot.errors import SettingsError, Unreachable
+from bot.flows.values import Flows
 from bot.grants import Grants
 from bot.hearing import ZONE
 from bot.http import Http
 from bot.knowledge import Knowledge, Library, Province
 from bot.metrics import Meter
 from bot.nlu import acts, words
+from bot.nlu.acts import Acts
 from bot.nlu.embedding import Advised, sentence_transformer
 from bot.nlu.entities import load_places
 from bot.nlu.match import Matcher
+from bot.nlu.normalise import Words
 from bot.nlu.outside import load_out_of_scope
 from bot.pulse import Pulse
 from bot.rim import Mind, Rim, Roster, Transport, nobody_known
@@ -40,7 +44,9 @@ from bot.worker import ThreadWaker, Worker
 
 HERE = Path(__file__).parent
 LOCALES = HERE.parent / "locales"
+SCREEN_FILES = ("danger.yml", "danger.bin", "crisis.yml", "words.yml")
 Wake = Callable[[int, int], None]
+T = TypeVar("T")
 
 
 def now_ms() -> int:
@@ -90,6 +96,19 @@ def approvals_of(database: Database) -> Callable[[], Mapping[tuple[str, str], st
     return look
 
 
+class Kept(Generic[T]):
+    """The last value made. It is made again only of something else, so that a reload costs the talk no more than what
+    changed: reading the danger signs alone holds up every thread for a quarter of a second."""
+
+    def __init__(self) -> None:
+        self._held: tuple[object, T] | None = None
+
+    def get(self, of: object, make: Callable[[], T]) -> T:
+        if self._held is None or self._held[0] != of:
+            self._held = (of, make())
+        return self._held[1]
+
+
 def open_library(
     settings: Settings, approved: Callable[[], Mapping[tuple[str, str], str] | None] = lambda: None
 ) -> Library[Mind]:
@@ -103,6 +122,14 @@ def open_library(
 
     root = settings.knowledge_dir
     held: Matcher | None = None
+    lexicons: Kept[Words] = Kept()
+    act_words: Kept[Acts] = Kept()
+    screens: Kept[Screen] = Kept()
+    flow_files: Kept[Flows] = Kept()
+
+    def marks(*names: str) -> tuple[tuple[int, int], ...]:
+        found = [(root / name).stat() for name in names if (root / name).exists()]
+        return tuple((one.st_mtime_ns, one.st_size) for one in found)
 
     def mind(knowledge: Knowledge, book: Book) -> Mind:
         inside = Inside(house(knowledge))
@@ -113,7 +140,7 @@ def open_library(
 
     def train(knowledge: Knowledge, _today: datetime.date) -> Mind:
         nonlocal held
-        lexicon = words.load(root / "words.yml")
+        lexicon = lexicons.get(marks("words.yml"), lambda: words.load(root / "words.yml"))
         held = Matcher.train(
             {article.id: article.asked for article in knowledge.articles.values()},
             {article.id: article.title for article in knowledge.articles.values()},
@@ -121,7 +148,7 @@ def open_library(
             lexicon,
             load_out_of_scope(root / "out_of_scope.tsv"),
             cache=cache,
-            acts=acts.load(root / "acts.yml", lexicon),
+            acts=act_words.get(marks("acts.yml", "words.yml"), lambda: acts.load(root / "acts.yml", lexicon)),
             places=load_places(root / "provinces.yml"),
             before=held,
         )
@@ -130,8 +157,10 @@ def open_library(
         book = Book(
             knowledge=knowledge,
             reader=_reader(held, settings.embeddings_model),
-            screen=Screen.load(root, lexicon),
-            flows=flows.load(HERE / "flows", actions=actions, articles=ids, required=REQUIRED),
+            screen=screens.get(marks(*SCREEN_FILES), lambda: Screen.load(root, lexicon)),
+            flows=flow_files.get(
+                (actions, ids), lambda: flows.load(HERE / "flows", actions=actions, articles=ids, required=REQUIRED)
+            ),
             texts=catalogues,
         )
         return mind(knowledge, book)

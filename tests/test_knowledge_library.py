@@ -4,12 +4,16 @@ import os
 import threading
 from datetime import date, datetime, timedelta, timezone
 from pathlib import Path
+from shutil import copytree, ignore_patterns
 
 import pytest
 
 from bot.errors import ContentError
 from bot.knowledge import Knowledge, Library, load
-from tests.knowledge_sample import ARTICLE, SECOND, changed, put, sample
+from bot.settings import read_settings
+from bot.wiring import open_library
+from tests.conftest import SECRET
+from tests.knowledge_sample import ARTICLE, REAL, SECOND, changed, put, sample
 
 HANOI = timezone(timedelta(hours=7))
 FILE = "legal/leg-mot.yml"
@@ -243,3 +247,27 @@ def test_an_edit_is_served_before_anything_is_learned(root: Path, clock: Clock) 
     gate.set()
     library.settle()
     assert library.matcher == "learned 2"
+
+
+def test_an_edit_makes_nothing_again_that_did_not_change(tmp_path: Path) -> None:
+    root = tmp_path / "knowledge"
+    copytree(REAL, root, ignore=ignore_patterns("legal", "child", "vocational", "psychological"))
+    environ = {
+        "OSSO_DATA_DIR": str(tmp_path / "var"),
+        "OSSO_KNOWLEDGE_DIR": str(root),
+        "OSSO_SECRET_KEYS": SECRET,
+        "OSSO_DOTENV": os.devnull,
+    }
+    library = open_library(read_settings(environ))
+    before = library.matcher.book
+    article = root / "general/gen-osso-la-gi.yml"
+    for file, same in ((article, True), (root / "words.yml", False)):
+        file.write_text(
+            file.read_text("utf-8").replace("Dạ, OSSO chào chị.", "Dạ, OSSO xin chào chị.") + "# \n", "utf-8"
+        )
+        assert library.poll()
+        library.settle()
+        assert library.faults == ()
+        after = library.matcher.book
+        assert (after.screen is before.screen, after.flows is before.flows) == (same, True)
+    assert after.knowledge.articles[article.stem].answer[0].startswith("Dạ, OSSO xin chào")

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from bot.errors import ContentError
 from bot.nlu import Matcher, load_acts, load_out_of_scope, load_words, syllable
 from bot.nlu.features import learn
+from bot.nlu.model import Lesson
 from bot.nlu.spelling import Speller
 
 KNOWLEDGE = Path(__file__).parents[1] / "knowledge"
@@ -295,3 +296,12 @@ def test_the_shipped_out_of_scope_set_is_large_and_varied() -> None:
     lines = (KNOWLEDGE / "out_of_scope.tsv").read_text("utf-8").splitlines()
     assert len(load_out_of_scope(KNOWLEDGE / "out_of_scope.tsv")) == len({line.split("\t")[1] for line in lines}) >= 650
     assert len({line.split("\t")[0] for line in lines}) >= 7
+
+
+def test_a_lesson_survives_the_way_to_another_process() -> None:
+    lesson = Lesson(QUESTIONS, TITLES, ANSWERS, load_words(KNOWLEDGE / "words.yml"), ["trời mưa"], {"hi": ["chào"]})
+    back = Lesson.from_json(lesson.to_json())
+    assert {name: getattr(back, name) for name in back.__slots__} == {
+        name: {key: list(held) for key, held in QUESTIONS.items()} if name == "questions" else getattr(lesson, name)
+        for name in lesson.__slots__
+    }
