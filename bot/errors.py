@@ -61,4 +61,11 @@ class NoToken(OssoError):
 
 
 class Refused(OssoError):
-    """A person on the staff asked for what the rules forbid; the text is shown to her."""
+    """A person on the staff asked for what the rules forbid; the text is shown to her, in her language.
+
+    `{name}` places of the text are filled with `values`; one of them may itself be Refused.
+    """
+
+    def __init__(self, text: str = "", /, **values: object) -> None:
+        super().__init__(text.format(**values) if values else text)
+        self.text, self.values = text, values

@@ -139,6 +139,16 @@ def _layout() -> dict[str, object]:
     }
 
 
+def _breaking() -> dict[str, object]:
+    """What the page of a chat that did not open offers: an emergency. It is the same when there is no such chat."""
+    if request.endpoint != "desk.chat" or not guard.signed_in() or not current_staff().has("counsellor", "lead"):
+        return {}
+    reference = str((request.view_args or {}).get("reference", ""))
+    with frame.frame().parts.database.read() as connection:
+        broken = break_glass.glass_broken(connection, current_staff(), f"ticket:{reference}")
+    return {"reference": reference, "reasons": break_glass.REASONS, "broken": broken}
+
+
 def _errors(app: Flask) -> None:
     def shown(code: int, why: str = "") -> AnyResponse:
         reference = secrets.token_hex(4)
@@ -146,8 +156,9 @@ def _errors(app: Flask) -> None:
         if code >= 500:
             log.get().error("desk page failed", code=reference, status=code, place=request.endpoint or "")
         if request.headers.get("Sec-Fetch-Dest", "document") != "document":
-            return make_response(Response(translate(why or "Không được."), code, mimetype="text/plain"))
-        return make_response(page("error.html", code=code, why=why, reference=reference), code)
+            return make_response(Response(why or translate("Không được."), code, mimetype="text/plain"))
+        breaking = _breaking() if code in (404, 409) else {}
+        return make_response(page("error.html", code=code, why=why, reference=reference, breaking=breaking), code)
 
     @app.errorhandler(HTTPException)
     def _refused(error: HTTPException) -> AnyResponse:
@@ -164,7 +175,7 @@ def _errors(app: Flask) -> None:
 
     @app.errorhandler(Refused)
     def _not_allowed(error: Refused) -> AnyResponse:
-        return shown(409, str(error))
+        return shown(409, frame.spoken(error))
 
     @app.errorhandler(Unreachable)
     def _gone(_error: Unreachable) -> AnyResponse:

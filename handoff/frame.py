@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 from flask import Flask, current_app, g, has_request_context, render_template, request, url_for
 
+from bot.errors import Refused
 from bot.texts import Texts
 
 if TYPE_CHECKING:
@@ -98,6 +99,12 @@ def translate(source: str, /, **values: Any) -> str:
     locale = look().locale if has_request_context() else "vi"
     text = frame().texts.get(locale, source)
     return text.format(**values) if values else text
+
+
+def spoken(refused: Refused) -> str:
+    """Why something was refused, in the reader's language."""
+    values = {name: spoken(one) if isinstance(one, Refused) else one for name, one in refused.values.items()}
+    return translate(refused.text, **values)
 
 
 def page(template: str, /, **values: Any) -> str:

@@ -59,6 +59,14 @@ def clean(raw: bytes) -> Clean:
     return Clean("image/jpeg", _picture(raw))
 
 
+def sendable(raw: bytes) -> Clean:
+    """What staff may send: pictures and PDF. Raises Refused."""
+    found = clean(raw)
+    if not (found.picture or found.kind == "application/pdf"):
+        raise Refused("Chỉ gửi được hình hoặc PDF.")
+    return found
+
+
 def _picture(raw: bytes) -> bytes:
     try:
         with warnings.catch_warnings():

@@ -23,9 +23,9 @@ from handoff import deeds, media
 from handoff.accounts import ROLES, Role
 from handoff.accounts.queries import audit
 from handoff.desk import words
-from handoff.desk.finds import place
 from handoff.desk.live import Interest, Watch, _Marks, look
 from handoff.desk.room import fold
+from handoff.desk.search import place
 from handoff.routing import AWAY_MS
 from tests.conftest import SECRET
 from tests.desk_room import DeskRoom
@@ -96,6 +96,9 @@ def test_every_reading_of_a_chat_is_audited(room: DeskRoom) -> None:
     assert {"chat.printed", "chat.searched"} <= set(actions(room))
 
 
+WRONG_FIRST = ("desk.later", "desk.add_note", "desk.transfer", "desk.picture", "desk.break_open")
+
+
 def test_pages_of_a_ticket_are_not_there_for_others(room: DeskRoom) -> None:
     """Another office, another role, a stranger, and ids that do not exist: the same answer for every address."""
     mai, lan = room.hire("mai"), room.hire("lan", ("counsellor", "ct"))
@@ -113,7 +116,7 @@ def test_pages_of_a_ticket_are_not_there_for_others(room: DeskRoom) -> None:
                 path = re.sub(r"<uuid:\w+>", str(uuid.uuid4()), path).replace("<int:number>", "0")
                 answer = window.get(path) if "GET" in (rule.methods or ()) else window.post(path, {"reason": "joke"})
                 if answer.status_code == 409:  # a form that is wrong before the ticket is looked for
-                    assert rule.endpoint in ("desk.later", "desk.add_note", "desk.transfer", "desk.picture")
+                    assert rule.endpoint in WRONG_FIRST
                 else:
                     assert answer.status_code in (400, 404), (rule.rule, who.login)
     assert room.ticket(reference)["state"] == "taken"
@@ -150,7 +153,7 @@ def test_every_page_opens_to_its_roles_and_to_nobody_else(room: DeskRoom, role: 
         if rule.rule.startswith("/appointments/<"):
             about = room.wants(person=f"p{number}")
         path = rule.rule.replace("<uuid:reference>", about).replace("<int:number>", "0")
-        if "<uuid:" in path or rule.rule.endswith("/drop"):
+        if "<uuid:" in path or rule.rule.endswith(("/drop", "/file")):
             continue  # a part of something of her own, which is not there: 404 for everybody, tested above
         asked.add(rule.endpoint)
         for method in sorted((rule.methods or set()) & {"GET", "POST"}):
@@ -178,6 +181,71 @@ def test_a_colleagues_chat_is_listed_without_a_word_of_it(room: DeskRoom) -> Non
     assert "Mai" in refused.text
     assert "bí mật" not in refused.text
     assert room.browser(lan).get("/search?q=bí mật").text.count("<mark>") == 0
+
+
+GOOD = {"reason": "absent", "note": "Chị Mai vắng, chị ấy gọi tới văn phòng em"}
+
+
+def test_a_chat_of_others_opens_by_emergency_with_a_reason_and_a_second_person(room: DeskRoom) -> None:
+    mai, lan = room.hire("mai"), room.hire("lan", ("counsellor", "ct"))
+    boss, other = room.hire("boss", ("lead", "hn")), room.hire("other", ("lead", "ct"))
+    reference = room.asks("chuyện rất riêng")
+    room.take(mai, reference)
+    hers = room.browser(lan)
+    shut = hers.get(f"/tickets/{reference}")
+    assert (shut.status_code, "chuyện rất riêng" in shut.text) == (404, False)
+    assert f"/tickets/{reference}/break-glass" in shut.text
+    for bad in ({}, {"reason": "absent", "note": "ngắn"}, {"reason": "tò mò", "note": GOOD["note"]}):
+        assert hers.post(f"/tickets/{reference}/break-glass", bad).status_code == 409
+        assert hers.get(f"/tickets/{reference}").status_code == 404
+    assert hers.post(f"/tickets/{reference}/break-glass", GOOD).status_code == 303
+    opened = hers.get(f"/tickets/{reference}")
+    assert opened.status_code == 200
+    assert "chuyện rất riêng" in opened.text
+    assert "Chị đang mở khẩn cấp ca này" in opened.text
+    assert hers.post(f"/tickets/{reference}/reply", {"text": "em đây"}).status_code == 409  # to read, not to speak
+    assert "Có người mở khẩn cấp" in room.browser(boss).get("/queue").text
+    assert GOOD["note"] in room.browser(boss).get("/break-glass").text
+    assert "Có người mở khẩn cấp" not in room.browser(other).get("/queue").text
+    assert {"break-glass", "chat.read"} <= set(actions(room))
+    room.later(31 * 60_000)
+    assert room.browser(lan).get(f"/tickets/{reference}").status_code == 404
+
+
+def test_what_is_not_there_offers_the_same_and_tells_nothing(room: DeskRoom) -> None:
+    mai, lan = room.hire("mai"), room.hire("lan", ("counsellor", "ct"))
+    there, nowhere = room.asks(), str(uuid.uuid4())
+    room.take(mai, there)
+    hers = room.browser(lan)
+    pages = [hers.get(f"/tickets/{one}").text.replace(one, "…") for one in (there, nowhere)]
+    assert pages[0] == pages[1]
+    assert hers.post(f"/tickets/{nowhere}/break-glass", GOOD).status_code == 303
+    answer = hers.get(f"/tickets/{nowhere}")
+    assert answer.status_code == 404
+    assert "không có ca nào" in answer.text
+    officer = room.browser(room.hire("thu", ("officer", "hn")))
+    assert "break-glass" not in officer.get(f"/tickets/{there}").text
+
+
+def test_a_held_chat_of_her_own_office_offers_it_too(room: DeskRoom) -> None:
+    mai, lan = room.hire("mai"), room.hire("lan")
+    reference = room.asks()
+    room.take(mai, reference)
+    shut = room.browser(lan).get(f"/tickets/{reference}")
+    assert shut.status_code == 409
+    assert "Ca này đã có người nhận. (Mai)" in shut.text
+    assert "break-glass" in shut.text
+
+
+def test_refusals_are_said_in_her_language(room: DeskRoom) -> None:
+    mai, lan = room.hire("mai"), room.hire("lan")
+    reference = room.asks()
+    room.take(mai, reference)
+    hers = room.browser(lan)
+    hers.client.set_cookie("osso-look", "en.normal.auto", domain="localhost")
+    answer = hers.get(f"/tickets/{reference}").text
+    assert "(Mai)" in answer
+    assert "Ca này" not in answer
 
 
 def test_lead_sees_her_office_only(room: DeskRoom) -> None:
@@ -265,10 +333,12 @@ def test_presence_is_shown_to_others_in_chat_and_list(room: DeskRoom) -> None:
     mai, lan = room.hire("mai"), room.hire("lan")
     reference = room.asks()
     room.browser(mai).get(f"/tickets/{reference}")
-    room.browser(mai).post("/beat", {"ticket": reference, "typing": "1"})
     theirs = room.browser(lan)
-    assert "Mai đang viết" in theirs.get("/queue/list").text
-    assert "Mai đang viết" in theirs.get(f"/tickets/{reference}/talk").text
+    shows = {"reply": "Mai đang viết trả lời", "note": "Mai đang viết ghi chú", "?": "Mai đang xem"}
+    for writing, shown in shows.items():
+        room.browser(mai).post("/beat", {"ticket": reference, "writing": writing})
+        assert shown in theirs.get("/queue/list").text
+        assert shown in theirs.get(f"/tickets/{reference}/talk").text
     room.later(AWAY_MS)
     assert "Mai đang" not in theirs.get("/queue/list").text
 
@@ -304,6 +374,32 @@ def test_saved_replies_are_found_without_tone_marks_and_filled(room: DeskRoom) -
     assert her.get(f"/tickets/{reference}/finds?q=không có").get_json() == []
     assert "Chào lần đầu" not in room.browser(lan).get("/replies").text  # hers alone
     assert her.post("/replies", {"title": "a", "body": "b", "team": "1"}).status_code == 409  # a lead's
+
+
+def test_a_saved_reply_brings_its_picture(room: DeskRoom) -> None:
+    mai, lan = room.hire("mai"), room.hire("lan")
+    reference = room.asks()
+    room.take(mai, reference)
+    hers, theirs = room.browser(mai), room.browser(lan)
+    form = {"title": "Đường tới", "body": "Chị xem hình nhé", "file": (io.BytesIO(jpeg()), "<b>bản đồ.exe")}
+    assert hers.post("/replies", form).status_code == 303
+    bad = {"title": "x", "body": "x", "file": (io.BytesIO(b"MZ" + bytes(500)), "map.jpg")}
+    assert hers.post("/replies", bad).status_code == 409
+    found = hers.get(f"/tickets/{reference}/finds?q=duong+toi").get_json()[0]
+    assert found["file"]
+    assert theirs.get(f"/replies/{found['file']}/file").status_code == 404  # a colleague's own
+    assert hers.get(f"/replies/{found['file']}/file").mimetype == "image/jpeg"
+    answer = hers.post(f"/tickets/{reference}/reply", {"text": found["text"], "attach": found["file"]})
+    assert answer.status_code == 303
+    later = {"text": "mai gặp", "attach": found["file"], "at": "2026-09-22T09:00"}
+    assert hers.post(f"/tickets/{reference}/later", later).status_code == 409  # never dropped in silence
+    room.later(deeds.HOLD_MS)
+    room.drain()
+    sent = [call.json["message"] for call in room.stage.platforms.calls if call.json and "message" in call.json]
+    assert sent[-2]["text"] == "Chị xem hình nhé"
+    assert "/media/" in sent[-1]["attachment"]["payload"]["url"]
+    assert hers.post(f"/replies/{found['file']}/drop").status_code == 303
+    assert hers.get(f"/replies/{found['file']}/file").status_code == 404
 
 
 def test_search_finds_with_and_without_marks_and_says_how_far(room: DeskRoom) -> None:

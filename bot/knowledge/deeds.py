@@ -31,7 +31,7 @@ class Press:
     def editor(self, name: str) -> Editor:
         """Raises Refused for somebody who is not of the content staff."""
         if name not in self.people:
-            raise Refused(f"Không có tài khoản “{name}” trong nhóm nội dung.")
+            raise Refused("Không có tài khoản “{name}” trong nhóm nội dung.", name=name)
         return self.people[name]
 
 
@@ -76,11 +76,11 @@ def send_back(press: Press, ids: Sequence[str], *, by: str, remark: str) -> list
     if not remark.strip():
         raise Refused("Hãy viết điều cần sửa, để người viết biết.")
     if not press.editor(by).publishes:
-        raise Refused(f"{by} không phải người duyệt nội dung.")
+        raise Refused("{name} không phải người duyệt nội dung.", name=by)
     for article in table.chosen:
         acts = [act.act for act in press.record.of(article.id) if act.hash == article.hash]
         if not acts or acts[-1] not in ("wrote", "reviewed"):
-            raise Refused(f"{article.id}: bản này chưa được gửi duyệt, hoặc đã đăng.")
+            raise Refused("{name}: bản này chưa được gửi duyệt, hoặc đã đăng.", name=article.id)
     marked = table.mark({article.id: Review("draft") for article in table.chosen})
     for article in marked:
         press.record.add(replace(_act(press, article, "returned", by), remark=remark.strip()))
@@ -145,7 +145,7 @@ class _Table:
         shelf = read(press.root)
         _refuse(list(shelf.grave))
         if unknown := [name for name in ids if name not in shelf.knowledge.articles]:
-            raise Refused(f"Không có bài: {', '.join(unknown)}")
+            raise Refused("Không có bài: {name}", name=", ".join(unknown))
         chosen = [shelf.knowledge.articles[name] for name in ids]
         if seen and any(seen.get(article.id, article.hash) != article.hash for article in chosen):
             raise Refused("Bài vừa được sửa sau khi chị mở: hãy đọc lại bản mới.")

@@ -79,7 +79,7 @@ def save_all(root: Path, files: Mapping[str, tuple[bytes | None, str]]) -> None:
     """Several files at once, all or none: file → (bytes or None to remove it, fingerprint seen). Raises like `save`."""
     for file, (raw, _) in files.items():
         if not _FILE.fullmatch(file):
-            raise Refused(f"“{file}” không phải tên tệp của một bài.")
+            raise Refused("“{name}” không phải tên tệp của một bài.", name=file)
         if raw is None:
             continue
         _, article, findings = parse_article(raw, file, file.split("/", 1)[0])
@@ -88,7 +88,7 @@ def save_all(root: Path, files: Mapping[str, tuple[bytes | None, str]]) -> None:
     with _alone(root):
         for file, (_, seen) in files.items():
             if fingerprint(root / file) != seen:
-                raise Refused(f"“{file}” vừa được người khác lưu: hãy mở lại bài, xem thay đổi rồi sửa tiếp.")
+                raise Refused("“{name}” vừa được người khác lưu: hãy mở lại bài, xem thay đổi rồi sửa tiếp.", name=file)
         done: list[tuple[Path, bytes | None]] = []
         try:
             for file, (raw, _) in files.items():
@@ -99,7 +99,7 @@ def save_all(root: Path, files: Mapping[str, tuple[bytes | None, str]]) -> None:
         except OSError as error:
             for path, old in reversed(done):
                 _put(path, old)
-            raise Refused(f"Không ghi được tệp ({error.strerror}); mọi bài vẫn như cũ.") from error
+            raise Refused("Không ghi được tệp ({name}); mọi bài vẫn như cũ.", name=error.strerror) from error
 
 
 def reviewed(article: Article, review: Review) -> Article:

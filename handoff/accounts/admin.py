@@ -12,7 +12,7 @@ from handoff.accounts import chain, queries
 from handoff.accounts import members as deeds
 from handoff.accounts.guard import allow, audit, current_staff
 from handoff.accounts.staff import EVERYWHERE, ROLE_NAMES, ROLES, Role, Staff
-from handoff.frame import frame, now, page
+from handoff.frame import frame, now, page, spoken
 
 PAGE = 100
 pages = Blueprint("admin", __name__)
@@ -48,7 +48,7 @@ def invite() -> AnyResponse:
             frame().accounts, current_staff(), login=form.get("login", ""), name=form.get("name", ""), posts=posts
         )
     except Refused as error:
-        return make_response(page("accounts/invite.html", fault=str(error), form=form, **_grid(posts)), 400)
+        return make_response(page("accounts/invite.html", fault=spoken(error), form=form, **_grid(posts)), 400)
     return _link(token, form.get("name", ""))
 
 

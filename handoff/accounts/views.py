@@ -10,7 +10,7 @@ from bot.errors import Refused
 from handoff.accounts import codes, guard, members, queries, sessions, signing_in
 from handoff.accounts.guard import allow, current_session, current_staff, public
 from handoff.accounts.signing_in import DEVICE_S, Passed, Visitor, Wait
-from handoff.frame import frame, inside, now, page
+from handoff.frame import frame, inside, now, page, spoken
 
 pages = Blueprint("accounts", __name__)
 
@@ -139,7 +139,7 @@ def accept(token: str) -> AnyResponse:
             return redirect(url_for("accounts.invitation", token=token), 303)
         accepted = members.accept(accounts, token, form.get("code", ""), visitor=visitor())
     except Refused as error:
-        return _invitation(token, str(error))
+        return _invitation(token, spoken(error))
     response = make_response(page("accounts/recovery.html", codes=accepted.recovery, fresh=True))
     guard.set_cookie(response, accepted.token)
     guard.set_device(response, accepted.trusted, seconds=DEVICE_S)

@@ -70,7 +70,7 @@ def add_act(accounts: Accounts, connection: Connection, act: Approval) -> None:
     """The same inside the caller's transaction."""
     row = members.member(connection, login=act.by)
     if row is None:
-        raise Refused(f"Không có tài khoản “{act.by}” trong nhóm nội dung.")
+        raise Refused("Không có tài khoản “{name}” trong nhóm nội dung.", name=act.by)
     at = accounts.clock()
     held = keep(connection, act.article, act.hash, text=act.text, staff_id=row["id"], note=act.act, at=at)
     connection.execute(
@@ -176,7 +176,7 @@ def set_fields(
     """Says what a member is qualified to judge. Raises Refused for an unknown field."""
     wanted = sorted(set(fields))
     if unknown := [name for name in wanted if name not in SKILLS]:
-        raise Refused(f"Không có lĩnh vực “{unknown[0]}”.")
+        raise Refused("Không có lĩnh vực “{name}”.", name=unknown[0])
     values: Mapping[str, object] = {
         "fields": " ".join(wanted),
         "by_id": by.id if by else None,

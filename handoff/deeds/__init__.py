@@ -1,6 +1,7 @@
 """What counsellors do to tickets and chats, each deed one transaction: lock, ask the rules, write, log, audit."""
 
 from handoff.deeds.closing import ASK_AFTER_MS, close, give_back
+from handoff.deeds.files import LENT_MS, lend, media
 from handoff.deeds.locked import Desk, Locked, Missing, actor, apply, as_ticket, call, find, lock
 from handoff.deeds.moves import answer_call, assign, do, take_next, transfer
 from handoff.deeds.notes import add_note, clear_draft, draft, drafts, keep_draft, note
@@ -26,6 +27,7 @@ __all__ = [
     "DASHES",
     "GONE",
     "HOLD_MS",
+    "LENT_MS",
     "MOVED",
     "SAID",
     "Desk",
@@ -48,7 +50,9 @@ __all__ = [
     "give_back",
     "keep_draft",
     "later",
+    "lend",
     "lock",
+    "media",
     "note",
     "pieces",
     "reply",

@@ -164,4 +164,4 @@ def with_name(connection: Connection, row: RowMapping, refused: Refused, by: Act
     holder = row["staff_id"]
     if holder is None or holder == by.id:
         return refused
-    return Refused(f"{refused} ({names(connection, [holder]).get(holder, '')})")
+    return Refused("{why} ({name})", why=refused, name=names(connection, [holder]).get(holder, ""))

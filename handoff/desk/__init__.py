@@ -1,6 +1,6 @@
 """The pages counsellors sit at. They show and ask; what happens is decided in handoff.tickets and handoff.deeds."""
 
-from handoff.desk import appointments, board, files, finds, talk, team
+from handoff.desk import appointments, board, files, replies, search, talk, team, urgent
 from handoff.desk.room import pages
 
-__all__ = ["appointments", "board", "files", "finds", "pages", "talk", "team"]
+__all__ = ["appointments", "board", "files", "pages", "replies", "search", "talk", "team", "urgent"]

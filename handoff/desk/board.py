@@ -155,7 +155,8 @@ def sign_of_life() -> ResponseReturnValue:
         ticket_id = None
         if reference := request.form.get("ticket", ""):
             ticket_id = find(connection, staff, reference[:36], now())["id"]
-        beat(connection, staff, ticket_id=ticket_id, typing=request.form.get("typing") == "1")
+        writing = request.form.get("writing", "")
+        beat(connection, staff, ticket_id=ticket_id, writing=writing if writing in ("reply", "note") else "")
     return "", 204
 
 

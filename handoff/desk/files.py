@@ -1,35 +1,29 @@
-"""Pictures and files in a chat: hers fetched and shown only when asked for, ours cleaned, sealed and lent to the
-platform under an address nobody can guess, for two days.
-"""
+"""Pictures and files in a chat: hers fetched and shown only when asked for, ours looked into before they are sent."""
 
 from __future__ import annotations
 
-import secrets
 import uuid
 from typing import TYPE_CHECKING
 
 from flask import Blueprint, Response, abort, request
 from flask.typing import ResponseReturnValue
-from sqlalchemy import insert, select
+from sqlalchemy import select
 
 from bot.errors import Refused
-from bot.messages import Reply
-from bot.store import models, queries
+from bot.store import queries
 from bot.store.bodies import attachments_from_json
 from bot.store.crypto import Sealed
 from handoff import deeds
 from handoff.accounts import allow, audit, current_staff
-from handoff.deeds import find
+from handoff.deeds import find, media
+from handoff.desk.replies import files_of
 from handoff.desk.room import desk, pages
 from handoff.desk.talk import back, once_of
 from handoff.frame import frame, now
-from handoff.media import MOST_BYTES, Clean, clean, fetch
+from handoff.media import MOST_BYTES, Clean, fetch, sendable
 
 if TYPE_CHECKING:
     from bot.wiring import Parts
-
-media = queries.table(models.Media)
-LENT_MS = 48 * 3_600_000
 
 
 @pages.get("/tickets/<uuid:reference>/attachments/<uuid:entry>/<int:number>")
@@ -62,34 +56,22 @@ def picture(reference: uuid.UUID) -> ResponseReturnValue:
     staff, given = current_staff(), request.files.get("file")
     if given is None:
         raise Refused("Chị chọn tệp giúp.")
-    found = clean(given.stream.read(MOST_BYTES + 1))
-    if not (found.picture or found.kind == "application/pdf"):
-        raise Refused("Chỉ gửi được hình hoặc PDF.")
-    token = secrets.token_urlsafe(32)
-    with frame().parts.database.write() as connection:
-        row = find(connection, staff, str(reference), now())
-        her = queries.get_conversation(connection, row["conversation_id"], lock=True)
-        if her is None or her["wrapped_key"] is None:
-            abort(404)
-        ring = frame().parts.database.keyring
-        public, key = str(uuid.uuid4()), ring.open_key(her["wrapped_key"])
-        connection.execute(
-            insert(media).values(
-                uuid=public,
-                conversation_id=her["id"],
-                staff_id=staff.id,
-                kind=found.kind,
-                body_sealed=key.seal(found.body.hex(), "media", public, "body"),
-                token_index=ring.index("media", token),
-                until=now() + LENT_MS,
-                at=now(),
-            )
-        )
-    address = f"{frame().accounts.base_url}/media/{token}"
-    said = Reply(image=address) if found.picture else Reply(f"Em gửi chị tệp này ạ: {address}")
+    found = sendable(given.stream.read(MOST_BYTES + 1))
+    said = deeds.lend(desk(), staff, str(reference), found, base_url=frame().accounts.base_url)
     once = once_of()
     deeds.reply(desk(), staff, str(reference), [said], once=once, paid=request.form.get("paid") == "1")
     return back(reference, once=once, hold=deeds.HOLD_MS)
+
+
+@pages.get("/replies/<uuid:reference>/file")
+@allow("counsellor", "lead")
+def reply_file(reference: uuid.UUID) -> ResponseReturnValue:
+    """What goes with a saved reply, to look at before it is used."""
+    with frame().parts.database.read() as connection:
+        found = files_of(connection, current_staff(), [str(reference)])
+    if not found:
+        abort(404)
+    return _served(found[0])
 
 
 def lent(parts: Parts) -> Blueprint:

@@ -19,7 +19,7 @@ from handoff.accounts.staff import EVERYWHERE, Staff
 from handoff.deeds import Desk, Missing
 from handoff.desk import words
 from handoff.desk.live import Watch
-from handoff.desk.rows import VIEWS, Board, Wish
+from handoff.desk.rows import VIEWS, Board, Wish, writing_now
 from handoff.duty import presence
 from handoff.frame import frame, now, translate
 
@@ -81,13 +81,13 @@ def office_name(reference: str) -> str:
     return name.removeprefix("Văn phòng ")
 
 
-def beat(connection: Connection, staff: Staff, *, ticket_id: int | None, typing: bool = False) -> None:
-    """A sign of life. The change is told on only when what she looks at, or that she types, is new."""
+def beat(connection: Connection, staff: Staff, *, ticket_id: int | None, writing: str = "") -> None:
+    """A sign of life. The change is told on only when what she looks at, or what she writes (reply, note), is new."""
     at = now()
     row = connection.execute(select(presence).where(presence.c.staff_id == staff.id)).mappings().first()
-    values: dict[str, Any] = {"seen_at": at, "ticket_id": ticket_id, "typing_at": at if typing else 0}
-    was_typing = bool(row and row["typing_at"] > at - 6_000)
-    if row is None or row["ticket_id"] != ticket_id or was_typing != typing:
+    values: dict[str, Any] = {"seen_at": at, "ticket_id": ticket_id, "typing_at": at if writing else 0}
+    values["writing"] = writing
+    if row is None or row["ticket_id"] != ticket_id or writing_now(row, at) != writing:
         values["changed_at"] = at
     queries.upsert(connection, presence, {"staff_id": staff.id}, values)
 

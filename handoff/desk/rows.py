@@ -45,7 +45,7 @@ class Line:
     heard_at: int
     her_turn: bool
     labels: tuple[str, ...] = ()
-    viewers: tuple[tuple[str, bool], ...] = ()  # (name, typing)
+    viewers: tuple[tuple[str, str], ...] = ()  # (name, what she writes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,19 +231,23 @@ def _lines(board: Board, ids: Sequence[int]) -> dict[int, Line]:
     return found
 
 
+def writing_now(row: RowMapping, now: int) -> str:
+    """What she is writing at this moment, by her last sign of life: reply, note, or nothing."""
+    return str(row["writing"]) if row["typing_at"] > now - TYPING_MS else ""
+
+
 def viewers(
     connection: Connection, ticket_ids: Sequence[int], now: int, *, but: int
-) -> dict[int, tuple[tuple[str, bool], ...]]:
-    """Ticket → (name, typing) of everybody else who has it open."""
+) -> dict[int, tuple[tuple[str, str], ...]]:
+    """Ticket → (name, what she writes) of everybody else who has it open."""
     query = select(presence).where(
         presence.c.ticket_id.in_(ticket_ids), presence.c.seen_at > now - VIEWING_MS, presence.c.staff_id != but
     )
     rows = connection.execute(query).mappings().all()
     known = names(connection, [row["staff_id"] for row in rows])
-    found: dict[int, list[tuple[str, bool]]] = {}
+    found: dict[int, list[tuple[str, str]]] = {}
     for row in rows:
-        typing = row["typing_at"] > now - TYPING_MS
-        found.setdefault(row["ticket_id"], []).append((known.get(row["staff_id"], "?"), typing))
+        found.setdefault(row["ticket_id"], []).append((known.get(row["staff_id"], "?"), writing_now(row, now)))
     return {ticket_id: tuple(sorted(seen)) for ticket_id, seen in found.items()}
 
 
@@ -303,7 +307,7 @@ class Chat:
     labels: tuple[str, ...]
     before: tuple[RowMapping, ...]
     names: Mapping[int | None, str]
-    viewers: tuple[tuple[str, bool], ...]
+    viewers: tuple[tuple[str, str], ...]
     pending: RowMapping | None  # a transfer somebody has not answered
     erased: bool = False
     last_id: int = 0

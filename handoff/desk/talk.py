@@ -10,7 +10,7 @@ import uuid
 from dataclasses import dataclass
 from typing import Any
 
-from flask import Response, abort, jsonify, redirect, request, url_for
+from flask import abort, jsonify, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 from sqlalchemy import Connection, RowMapping, delete, insert, select
 
@@ -20,11 +20,13 @@ from bot.messages import Reply
 from bot.store import queries
 from handoff import deeds
 from handoff.accounts import allow, audit, current_staff
+from handoff.accounts.queries import glass_open
 from handoff.accounts.queries import names as names_of
 from handoff.accounts.queries import staff as members
 from handoff.accounts.staff import Staff
 from handoff.deeds import Missing, find
 from handoff.desk import rows, words
+from handoff.desk.replies import files_of
 from handoff.desk.room import beat, board, desk, pages, read_lately, wants_json, window, wish
 from handoff.duty import blocked, called, counsellors
 from handoff.frame import frame, now, page
@@ -93,6 +95,7 @@ def _chat(reference: str) -> dict[str, Any]:
         known = names_of(connection, [one.id for one in everyone])
         public = {one.id: one.uuid for one in connection.execute(select(members.c.id, members.c.uuid))}
         drafts = {} if found.erased else deeds.drafts(desk(), connection, staff, found.her)
+        glass = glass_open(connection, staff.id, f"ticket:{reference}", now())
         stopped = select(blocked.c.staff_id).where(blocked.c.conversation_id == found.her["id"])
         is_blocked = connection.execute(stopped).first() is not None
         labels = connection.execute(select(rows.label.c.name).order_by(rows.label.c.name)).scalars().all()
@@ -118,6 +121,7 @@ def _chat(reference: str) -> dict[str, Any]:
         "window_words": _window_words(window(found.her["channel"], found.her["heard_at"], now()), found.her),
         "grave": deeds.as_ticket(row).grave,
         "drafts": drafts,
+        "glass": glass,
         "blocked": is_blocked,
         "labels": labels,
         "colleagues": [
@@ -285,13 +289,24 @@ def reply(reference: uuid.UUID) -> ResponseReturnValue:
     staff, text = current_staff(), request.form.get("text", "")
     once = once_of()
     try:
-        replies = [Reply(one) for one in deeds.pieces(text)]
+        replies = [Reply(one) for one in deeds.pieces(text)] + _attached(reference)
         deeds.reply(desk(), staff, str(reference), replies, once=once, paid=request.form.get("paid") == "1")
     except Refused:
         with contextlib.suppress(Missing, Refused):  # no longer hers: the page keeps the words where they stand
             deeds.keep_draft(desk(), staff, str(reference), "reply", text)
         raise
     return back(reference, once=once, hold=deeds.HOLD_MS)
+
+
+def _attached(reference: uuid.UUID) -> list[Reply]:
+    """Files of the saved replies she picked, as messages after the words."""
+    staff, wanted = current_staff(), request.form.getlist("attach")[:3]
+    if not wanted:
+        return []
+    with frame().parts.database.read() as connection:
+        found = files_of(connection, staff, wanted)
+    url = frame().accounts.base_url
+    return [deeds.lend(desk(), staff, str(reference), one, base_url=url) for one in found]
 
 
 @pages.post("/tickets/<uuid:reference>/contact")
@@ -338,6 +353,8 @@ def later(reference: uuid.UUID) -> ResponseReturnValue:
     except ValueError:
         raise Refused("Chị chọn ngày giờ gửi nhé.") from None
     text = request.form.get("text", "")
+    if request.form.get("attach"):
+        raise Refused("Tin hẹn giờ chưa kèm tệp được. Chị bỏ tệp ra, hoặc gửi ngay.")
     deeds.send_later(desk(), current_staff(), str(reference), text, at=int(then.timestamp() * 1000))
     return back(reference)
 
@@ -417,13 +434,3 @@ def print_view(reference: uuid.UUID) -> str:
         found = rows.chat(board(connection), row, limit=2_000)
     said = [one for one in found.bubbles if one.kind not in ("note", "event")]
     return page("desk/print.html", chat=found, row=row, said=said)
-
-
-@pages.get("/tickets/<uuid:reference>/who")
-@allow("counsellor", "lead", quiet=True)
-def who(reference: uuid.UUID) -> Response:
-    """Who else is here, for the line above the composer."""
-    with frame().parts.database.read() as connection:
-        row = find(connection, current_staff(), str(reference), now())
-        seen = rows.viewers(connection, [row["id"]], now(), but=current_staff().id).get(row["id"], ())
-    return jsonify(viewers=[{"name": name, "typing": typing} for name, typing in seen])

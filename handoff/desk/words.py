@@ -77,6 +77,7 @@ REPORTED = {
     "other": "Đã báo nơi khác có trách nhiệm",
     "adult_choice": "Chị ấy là người lớn, không muốn báo",
     "not_needed": "Không có việc phải báo",
+    "unrecorded": "Ca cũ, không ghi",
 }
 TRANSFER = {
     "skill": "Cần chuyên môn khác",
@@ -113,6 +114,7 @@ CALL_REASONS = {
     "later gone": "tin hẹn giờ không gửi: không liên lạc được",
 }
 CHANNELS = {"zalo": "Zalo", "messenger": "Messenger", "webchat": "Thử (Zalo)", "webchat-m": "Thử (Messenger)"}
+HERE = {"": "{name} đang xem", "reply": "{name} đang viết trả lời", "note": "{name} đang viết ghi chú"}
 EVENTS = {
     "opened": "Ca được mở",
     "raised": "Mức khẩn tăng lên",

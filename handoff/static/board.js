@@ -175,8 +175,8 @@ if (document.querySelector("[data-again]")) setInterval(() => { if (!document.hi
   for (const name of ["pointerdown", "keydown", "touchstart", "wheel"]) {
     addEventListener(name, () => { active = Date.now(); }, { passive: true });
   }
-  const beat = (typing) => post(told.beat, { ticket: told.ticket || "", typing: typing ? "1" : "" }).catch(() => {});
-  setInterval(() => { if (Date.now() - active < 600000) beat(false); }, 25000);
+  const beat = (writing) => post(told.beat, { ticket: told.ticket || "", writing: writing || "" }).catch(() => {});
+  setInterval(() => { if (Date.now() - active < 600000) beat(); }, 25000);
 
   // --- keys --------------------------------------------------------------------------------------------------------
   const keys = document.getElementById("keys");

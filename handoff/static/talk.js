@@ -97,17 +97,36 @@
     }, 1200);
   };
   let typed = 0;
-  const typing = () => {
-    if (Date.now() - typed > 3000) { typed = Date.now(); beat(true); }
+  const typing = (what) => {
+    if (Date.now() - typed > 3000) { typed = Date.now(); beat(what); }
   };
   const grow = () => { text.style.height = ""; text.rows = Math.min(10, Math.max(3, text.value.split("\n").length + 1)); };
-  text.addEventListener("input", () => { keepDraft("reply", text); typing(); grow(); });
-  note.addEventListener("input", () => keepDraft("note", note));
+  text.addEventListener("input", () => { keepDraft("reply", text); typing("reply"); grow(); });
+  note.addEventListener("input", () => { keepDraft("note", note); typing("note"); });
   grow();
 
   // --- sending, and five seconds to take it back -------------------------------------------------------------------
   const fresh = () => crypto.randomUUID ? crypto.randomUUID() : "";
-  const undo = (once, words) => {
+  const attached = document.getElementById("attached");
+  const attach = (file, name) => {
+    if (attached.querySelector(`input[value="${CSS.escape(file)}"]`)) return;
+    const chip = document.createElement("span");
+    const hidden = document.createElement("input");
+    const drop = document.createElement("button");
+    chip.textContent = `${attached.dataset.words.replace("{name}", name)} `;
+    chip.dataset.name = name;
+    hidden.type = "hidden";
+    hidden.name = "attach";
+    hidden.value = file;
+    drop.type = "button";
+    drop.className = "link";
+    drop.textContent = attached.dataset.drop;
+    drop.addEventListener("click", () => { chip.remove(); attached.hidden = !attached.children.length; });
+    chip.append(hidden, drop);
+    attached.append(chip);
+    attached.hidden = false;
+  };
+  const undo = (once, words, files) => {
     let left = 5;
     const box = toast(words.replace("{n}", left), async () => {
       clearInterval(clock);
@@ -115,6 +134,7 @@
       if (!answer.ok) { failed(answer); refresh(); return; }
       const said = (await answer.json()).text;
       text.value = said + (text.value.trim() ? `\n---\n${text.value}` : "");
+      for (const [file, name] of files) attach(file, name);
       grow();
       text.focus();
       refresh();
@@ -129,16 +149,20 @@
   const send = async (address) => {
     const body = new FormData(reply);
     const once = fresh();
+    const was = text.value;
+    const asks = address.endsWith("/contact");
+    const files = asks ? [] : [...attached.children].map((one) => [one.querySelector("input").value, one.dataset.name]);
     if (once) body.set("once", once);
     clearTimeout(waits.reply);
     try {
       const answer = await post(address, body);
       if (!answer.ok) { failed(answer); return; }
       const told = await answer.json().catch(() => ({}));
-      if (!address.endsWith("/contact")) text.value = "";
+      if (!asks && text.value === was) text.value = "";
+      if (!asks) { attached.replaceChildren(); attached.hidden = true; }
       kept.textContent = "";
       grow();
-      if (told.once) undo(told.once, window.osso.told.undoWords);
+      if (told.once) undo(told.once, window.osso.told.undoWords, files);
       await refresh();
       toEnd();
     } catch { toast(told.lostWords); }
@@ -180,11 +204,11 @@
       button.type = "button";
       item.setAttribute("role", "option");
       item.setAttribute("aria-selected", String(number === picked));
-      title.textContent = (one.kind === "article" ? "▤ " : "") + one.title + (one.draft ? ` (${told.draftWords})` : "");
+      title.textContent = (one.kind === "article" ? "▤ " : one.file ? "📎 " : "") + one.title + (one.draft ? ` (${told.draftWords})` : "");
       words.textContent = one.text;
       words.className = "small soft";
       button.append(title, words);
-      button.addEventListener("click", () => insert(one.text));
+      button.addEventListener("click", () => { insert(one.text); if (one.file) attach(one.file, one.title); });
       item.append(button);
       return item;
     }));
@@ -215,6 +239,28 @@
       all[picked]?.scrollIntoView({ block: "nearest" });
     }
     if (event.key === "Enter") { event.preventDefault(); all[picked]?.querySelector("button").click(); }
+  });
+
+  // --- a message that was said well, kept as a saved reply ---------------------------------------------------------
+  const saving = document.getElementById("save-reply");
+  document.addEventListener("click", (event) => {
+    if (event.target.closest("[data-shut]")) saving.close();
+    const button = event.target.closest("[data-keep]");
+    if (!button) return;
+    let words = button.closest(".bubble").querySelector(".said").textContent;
+    if (told.called) words = words.replaceAll(`chị ${told.called}`, "{ten}").replaceAll(`Chị ${told.called}`, "{ten}");
+    saving.querySelector("[name=body]").value = words;
+    saving.querySelector("[name=title]").value = "";
+    saving.showModal();
+  });
+  saving.querySelector("form").addEventListener("submit", async (event) => {
+    event.preventDefault();
+    try {
+      const answer = await post(event.target.action, new FormData(event.target));
+      if (!answer.ok) { failed(answer); return; }
+      saving.close();
+      toast(told.savedWords);
+    } catch { toast(told.lostWords); }
   });
 
   // On a narrow screen what is known of her is folded away at first.

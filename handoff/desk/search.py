@@ -1,4 +1,4 @@
-"""Words found again: saved replies and approved articles while writing, and what was said in the chats she may read.
+"""What was said in the chats she may read, found again.
 
 Bodies are encrypted, and an index of words, even keyed, would tell how often each word is said. So searching opens the
 newest chats within her scope and looks; every answer says how far back it looked, and goes on from there.
@@ -6,146 +6,25 @@ newest chats within her scope and looks; every answer says how far back it looke
 
 from __future__ import annotations
 
-import datetime
-import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from flask import jsonify, redirect, request, url_for
-from flask.typing import ResponseReturnValue
-from sqlalchemy import Connection, RowMapping, delete, func, insert, or_, select, true, union
+from flask import request
+from sqlalchemy import Connection, RowMapping, func, select, true, union
 
-from bot.errors import Refused
-from bot.hearing import ZONE
-from bot.store import models, queries
+from bot.store import queries
 from bot.store.crypto import ConversationKey, Sealed
 from handoff.accounts import allow, audit, current_staff
-from handoff.deeds import DASHES, find
 from handoff.desk import rows
-from handoff.desk.room import board, fold, office_name, pages
+from handoff.desk.room import fold, pages
 from handoff.desk.words import text_of
 from handoff.frame import frame, now, page
 from handoff.scope import readable, ways
 
-saved = queries.table(models.SavedReply)
 SCAN = 1_500  # messages: after so many a search shows what it has and offers to go on
 TICKETS = 100  # and after so many tickets
 MOST_OF_ONE = 2_000
 SHOWN = 50
-
-
-@pages.get("/tickets/<uuid:reference>/finds")
-@allow("counsellor", "lead")
-def finds(reference: uuid.UUID) -> ResponseReturnValue:
-    """Saved replies with their places filled, and articles that may be said today, best first for the words typed."""
-    staff, wanted = current_staff(), fold(request.args.get("q", "")).split()
-    with frame().parts.database.read() as connection:
-        row = find(connection, staff, str(reference), now())
-        chat = rows.chat(board(connection), row, limit=1)
-        found = connection.execute(
-            select(saved)
-            .where(or_(saved.c.staff_id.is_(None), saved.c.staff_id == staff.id))
-            .order_by(saved.c.staff_id.is_(None), saved.c.title)
-        ).mappings().all()  # fmt: skip
-    name = str(chat.slots.get("name") or "")
-    places = {
-        "ten": f"chị {name}" if name else "chị",
-        "tu_van_vien": staff.name,
-        "van_phong": office_name(row["office"]) if row["office"] else "OSSO",
-    }
-    options = [
-        {"kind": "saved", "title": one["title"], "text": fill(one["body"], places), "mine": one["staff_id"] is not None}
-        for one in found
-    ]
-    options += _articles()
-    ranked = sorted(
-        ((score, number, one) for number, one in enumerate(options) if (score := fit(wanted, one)) > 0),
-        key=lambda found: (-found[0], found[1]),
-    )
-    return jsonify([one for _score, _number, one in ranked[:12]])
-
-
-def fill(text: str, places: dict[str, str]) -> str:
-    for place, value in places.items():
-        text = text.replace("{" + place + "}", value)
-    return text
-
-
-def fit(wanted: list[str], option: dict[str, Any]) -> int:
-    """How well an option answers the words typed, tone marks or not; 0: not at all."""
-    title, text = fold(str(option["title"])), fold(str(option["text"]))
-    if not wanted:
-        return 2 if option["kind"] == "saved" else 1
-    if not all(word in title or word in text for word in wanted):
-        return 0
-    return 1 + sum(3 * (word in title) + (word in text) for word in wanted)
-
-
-def _articles() -> list[dict[str, Any]]:
-    rim = frame().parts.rim
-    knowledge = getattr(rim.mind().book, "knowledge", None)
-    if knowledge is None:
-        return []
-    today = datetime.datetime.fromtimestamp(now() / 1000, ZONE).date()
-    return [
-        {
-            "kind": "article",
-            "title": one.title,
-            "text": f"\n{DASHES}\n".join(one.answer),
-            "draft": one.status != "published",
-        }
-        for one in knowledge.serving(drafts=rim.drafts, today=today)
-    ]
-
-
-@pages.get("/replies")
-@allow("counsellor", "lead")
-def replies() -> str:
-    staff = current_staff()
-    with frame().parts.database.read() as connection:
-        query = select(saved).where(or_(saved.c.staff_id.is_(None), saved.c.staff_id == staff.id))
-        found = connection.execute(query.order_by(saved.c.title)).mappings().all()
-    return page("desk/replies.html", found=found)
-
-
-@pages.post("/replies")
-@allow("counsellor", "lead")
-def save_reply() -> ResponseReturnValue:
-    """A counsellor saves for herself; the team's are a lead's."""
-    staff, form = current_staff(), request.form
-    title, body = form.get("title", "").strip()[:80], form.get("body", "").strip()
-    if not title or not body or len(body) > 4_000:
-        raise Refused("Câu mẫu cần tên và nội dung, không quá 4000 chữ.")
-    team = form.get("team") == "1"
-    if team and not staff.has("lead"):
-        raise Refused("Câu mẫu của cả đội do trưởng văn phòng thêm.")
-    with frame().parts.database.write() as connection:
-        connection.execute(
-            insert(saved).values(
-                uuid=str(uuid.uuid4()), staff_id=None if team else staff.id, title=title, body=body, at=now()
-            )
-        )
-        audit(connection, staff, "reply.saved", f"staff:{staff.uuid}", "team" if team else "own")
-    return redirect(url_for("desk.replies"), 303)
-
-
-@pages.post("/replies/<uuid:reference>/drop")
-@allow("counsellor", "lead")
-def drop_reply(reference: uuid.UUID) -> ResponseReturnValue:
-    staff = current_staff()
-    mine = saved.c.staff_id == staff.id
-    with frame().parts.database.write() as connection:
-        connection.execute(
-            delete(saved).where(
-                saved.c.uuid == str(reference), or_(mine, saved.c.staff_id.is_(None)) if staff.has("lead") else mine
-            )
-        )
-        audit(connection, staff, "reply.dropped", f"staff:{staff.uuid}")
-    return redirect(url_for("desk.replies"), 303)
-
-
-# --- search -----------------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
