@@ -201,7 +201,7 @@ def _open(desk: Desk, connection: Connection, staff: Staff, reference: str) -> _
     held = queries.open_ticket(connection, her["id"])
     if held is not None and held["state"] in HELD and held["staff_id"] != staff.id:
         name = names(connection, [held["staff_id"]]).get(held["staff_id"], "")
-        raise Refused(f"Ca này đã có người nhận. ({name})")
+        raise Refused("{why} ({name})", why=Refused("Ca này đã có người nhận."), name=name)
     if row["status"] not in OPEN:
         raise Refused("Lời hẹn này đã được đổi, bỏ hoặc trả lời rồi.")
     return _Case(connection, row, her, held, desk.now())
