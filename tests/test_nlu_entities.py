@@ -66,7 +66,38 @@ def _found(text: str) -> list[tuple[str, str]]:
         ("ngày 12/12", [("date", "2026-12-12")]),
         ("ngày 3 tháng 2", [("date", "2027-02-03")]),
         ("hai tuần nữa", [("date", "2026-12-09")]),
+        ("2026-11-30T09:00:00+07:00", [("date", "2026-11-30T09:00")]),
+        ("2026-11-30T02:00:00Z", [("date", "2026-11-30T09:00")]),
+        ("lúc 2026-11-30 09:00 nhé", [("date", "2026-11-30T09:00")]),
+        ("2026-11-30", [("date", "2026-11-30")]),
+        ("20/11", [("date", "2027-11-20")]),
+        ("30/11/2026 lúc 9h", [("date", "2026-11-30T09:00")]),
+        ("chiều mai sau 2 giờ", [("date", "2026-11-26T14:00")]),
+        ("8h tối", [("date", "2026-11-25T20:00")]),
+        ("8h sáng", [("date", "2026-11-26T08:00")]),
+        ("tam gio toi", [("date", "2026-11-25T20:00")]),
+        ("mười giờ sáng mai", [("date", "2026-11-26T10:00")]),
+        ("7 giờ rưỡi tối thứ bảy", [("date", "2026-11-28T19:30")]),
+        ("1h trưa mai", [("date", "2026-11-26T13:00")]),
+        ("12h đêm nay", [("date", "2026-11-26T00:00")]),
+        ("mốt", [("date", "2026-11-27")]),
+        ("chủ nhật", [("date", "2026-11-29")]),
+        ("cn tuần sau", [("date", "2026-12-06")]),
+        ("30 tết", [("date", "30 tết")]),
         ("sau Tết", [("date", "sau Tết")]),
+        ("hai đứa con, 5 tuổi và 7 tuổi", [("age", "5"), ("age", "7")]),
+        ("con em 4 tuoi", [("age", "4")]),
+        ("3 triệu", [("money", "3000000 VND")]),
+        ("ba triệu rưỡi", [("money", "3500000 VND")]),
+        ("3 trăm nghìn", [("money", "300000 VND")]),
+        ("hai phong", [("province", "hai-phong")]),
+        ("thai binh", [("province", "hung-yen")]),
+        ("em quê thai binh", [("province", "hung-yen")]),
+        ("buon me thuot", [("province", "dak-lak")]),
+        ("em o vinh", [("province", "nghe-an")]),
+        ("đất cảng", [("province", "hai-phong")]),
+        ("xu thanh", [("province", "thanh-hoa")]),
+        ("em về từ nhật", [("country", "japan")]),
         ("mùng 5", [("date", "mùng 5")]),
     ],
 )
@@ -82,6 +113,8 @@ def test_found(text: str, expected: list[tuple[str, str]]) -> None:
     [
         "em muốn sống hòa bình", "thợ hàn", "đi trung tâm việc làm", "em 30 tuổi", "mai mối", "thư từ", "em tên Mai",
         "luật 2014", "lớp 3", "em cam đoan", "cảm ơn chị", "ly hôn thì con ai nuôi", "mã số", "nga ngã ba", "5 năm rồi",
+        "sau giờ làm em rảnh", "sau gio lam", "được 9/10 điểm", "1/2 tháng lương", "50/50", "một", "em tên Vinh", "24h",
+        "bố em mất 4 tháng nay", "con em học lớp 4", "ba mẹ con em", "nhất định", "số 113", "hai vợ chồng em", "32/13",
     ],
 )  # fmt: skip
 def test_not_found(text: str) -> None:
@@ -112,6 +145,8 @@ def test_without_a_clock_her_words_stay() -> None:
 
 def test_impossible_dates_keep_her_words() -> None:
     assert _found("ngày 31/2") == [("date", "ngày 31/2")]
+    assert _found("2026-13-45") == [("date", "2026-13-45")]
+    assert _found("9999-12-31T23:59-12:00") == [("date", "9999-12-31T23:59-12:00")]
 
 
 @settings(max_examples=300, deadline=None)

@@ -27,6 +27,7 @@ Events = list[dict[str, Any]]
 Domain = dict[str, Any]
 REGIONS = ("VN", "KR", "TW", "CN", "JP")
 DAY = len("2026-11-28")
+FAR = 180  # days; “20/11” said on the 25th is a slip, not next year
 AHEAD = 7  # days in which a holiday is worth a word
 _CLOCK = re.compile(r"(\d{1,2})(?:\s*(?:gio|h|g)\s*(\d{2})?)?(?:\s*(sang|trua|chieu|toi|dem|am|pm))?")
 _PARTS = {"sang": "6-11", "trua": "11-14", "chieu": "14-18", "toi": "18-22", "dem": "21-23", "ca ngay": "7-22"}
@@ -163,14 +164,14 @@ def _hour(match: re.Match[str]) -> int | None:
 
 
 def check_when(text: str, now: datetime) -> str | None:
-    """An appointment's time: an ISO day or moment within a year, not past; or her own words for a person to read."""
+    """An appointment's time: an ISO day or moment within half a year, not past; or her own words for a person."""
     words = text.strip()[:200]
     found = words if _iso(words) else next((item.value for item in entities(words, now=now) if item.kind == "date"), "")
     when = _iso(found)
     if when is None:
         return words if len(fold(words)) >= 2 else None
     when = when if when.tzinfo else when.replace(tzinfo=now.tzinfo)
-    if not now - timedelta(days=1) < when < now + timedelta(days=366):
+    if not now - timedelta(days=1) < when < now + timedelta(days=FAR):
         return None
     return found if len(found) == DAY else when.isoformat(timespec="minutes")
 

@@ -10,7 +10,7 @@ import unicodedata
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, timezone
 from functools import cache
 from pathlib import Path
 
@@ -21,6 +21,7 @@ from bot.messages import Entity
 from bot.nlu import syllable
 
 LONGEST = 4_000
+VIETNAM = timezone(timedelta(hours=7))
 Form = tuple[str, ...]
 _WORD = re.compile(r"[^\W_]+")
 _CUES = frozenset("o tinh tp que tai ve tu nguoi dan huyen gan ngoai duoi tren trong pho ben".split())
@@ -46,31 +47,43 @@ _TIME = re.compile(
     r"\b(?:luc )?(\d{1,2}) ?(?:h|g|gio|:)(?: ?(\d{2})\b| ?(ruoi)\b)?(?: ?phut)?"
     r"(?: (sang|trua|chieu|toi|dem)\b)?(?![a-z])"
 )
+_SPOKEN = re.compile(  # hours in words, only with their part of the day: “sau giờ làm” is no six o'clock
+    r"\b(?:luc )?(?P<h>mot|hai|ba|bon|nam|sau|bay|tam|chin|muoi (?:mot|hai)|muoi) gio(?: (?P<m>\d{2})| (?P<half>ruoi))?"
+    r"(?: phut)? (?P<part>sang|trua|chieu|toi|dem)\b"
+)
+_ISO = re.compile(
+    r"\b(?P<iso>\d{4}-\d{2}-\d{2})"
+    r"(?:[t ](?P<clock>\d{2}:\d{2})(?::\d{2}(?:\.\d{1,6})?)?(?P<zone>z|[+-]\d{2}:?\d{2})?)?(?!\d)"
+)
 _PART = re.compile(r"\b(sang|trua|chieu|toi|dem)(?= (?:nay|mai|mot|kia|hom|thu|chu nhat|cn|ngay|mung|cuoi|t[2-7]))\b")
 _DAY = re.compile(
     r"\b(?P<near>hom nay|bua nay|ngay hom nay|ngay mai|hom sau|ngay kia|ngay mot"
     r"|(?:(?<=sang )|(?<=trua )|(?<=chieu )|(?<=toi ))(?:nay|mai|mot)"
-    r"|^mai(?= |$)|mai(?= (?:luc|em|chi|goi|nhe|nha|\d)))\b"
+    r"|^mai(?= |$)|^mot$|mai(?= (?:luc|em|chi|goi|nhe|nha|\d)))\b"
     r"|\b(?:thu ?(?P<dow>hai|ba|tu|nam|sau|bay|[2-7])|t(?P<short>[2-7])|(?P<sunday>chu nhat|cn))"
     r"(?: (?P<week>tuan (?:nay|sau|toi)))?\b"
     r"|\b(?:ngay )?(?P<d>\d{1,2}) ?[/.-] ?(?P<m>\d{1,2})(?: ?[/.-] ?(?P<y>\d{4}|\d{2}))?\b"
     r"|\bngay (?P<d2>\d{1,2}) thang (?P<m2>\d{1,2})(?: nam (?P<y2>\d{4}))?\b"
     r"|\b(?P<n>\d{1,2}|hai|ba|bon|mot) (?P<unit>ngay|tuan|thang) nua\b"
-    r"|\b(?P<lunar>(?:sau|truoc|ra|qua|an|nghi) tet|m[uo]ng \d{1,2}(?: tet| thang gieng| am lich)?|ram thang \w+"
+    r"|\b(?P<lunar>(?:sau|truoc|ra|qua|an|nghi|29|30|ba muoi) tet"
+    r"|m[uo]ng \d{1,2}(?: tet| thang gieng| am lich)?|ram thang \w+"
     r"|(?:tuan|thang) (?:sau|toi)|cuoi tuan(?: nay| sau)?|cuoi thang|dau thang|dau tuan(?: sau)?|ngay \d{1,2}(?! ?/))\b"
 )
 _AGE = re.compile(
     r"\b(\d{1,2}|mot|hai|ba|bon|nam|sau|bay|tam|chin|muoi)(?:,5| ruoi)? ?"
     r"(tuoi|thang tuoi|t(?![a-z])|thang(?! nua| nay| roi| truoc| sau))(?! tro len)"
 )
-_CHILD = re.compile(r"\b(con|be|chau|nhoc|dua|cu|thang cu)\b[^.,;!?\n]{0,24}$")
+_CHILD = re.compile(r"\b(con|be|chau|nhoc|dua|cu|thang cu)\b(?: ?[,:] ?|[^.,;!?\n]{0,24})$")
+_CHILD_TOO = re.compile(r" ?(?:,|va|voi|dua) ?(?:dua |be |chau )?$")  # between the age of one child and of the next
 _MONEY = re.compile(
-    r"\b(\d{1,3}(?:[.,]\d{3})+|\d+(?:[.,]\d{1,2})?) ?"
-    r"(tr(?=\d|\b)|trieu|cu|ty|ti|k|nghin|ngan|xi|lit|chai|d|dong|vnd|won|do|usd|do la|te|dai te|ntd|nt|man)(\d)?\b"
+    r"\b((?:mot|hai|ba|bon|nam|sau|bay|tam|chin|muoi)(?= (?:trieu|ty|tram nghin|tram ngan)\b)"
+    r"|\d{1,3}(?:[.,]\d{3})+|\d+(?:[.,]\d{1,2})?) ?"
+    r"(tr(?=\d|\b)|trieu|cu|ty|ti|k|tram nghin|tram ngan|nghin|ngan|xi|lit|chai"
+    r"|d|dong|vnd|won|do|usd|do la|te|dai te|ntd|nt|man)(\d)?\b"
     r"(?: (won|dai te|te|do|usd|dong|ruoi|yen)\b)?"
 )
 _SCALE = {"tr": 10**6, "trieu": 10**6, "cu": 10**6, "chai": 10**6, "ty": 10**9, "ti": 10**9, "k": 1000, "nghin": 1000}
-_SCALE |= {"ngan": 1000, "xi": 10**5, "lit": 10**5, "man": 10**4}
+_SCALE |= {"tram nghin": 10**5, "tram ngan": 10**5, "ngan": 1000, "xi": 10**5, "lit": 10**5, "man": 10**4}
 _CURRENCY = {"won": "KRW", "man": "KRW", "dai te": "TWD", "ntd": "TWD", "nt": "TWD", "te": "CNY", "yen": "JPY"}
 _CURRENCY |= {"do": "USD", "usd": "USD", "do la": "USD"}
 
@@ -187,6 +200,8 @@ def _countries(flat: _Flat) -> Iterator[Entity]:
         for name, form, cued in _country_forms().get(words[at][1], ()):
             after = words[at + 1][1] if at + 1 < len(words) else ""
             known = len(words) == 1 or (at > 0 and words[at - 1][1] in _ABROAD and after not in _COMPOUNDS)
+            if words[at][1] == "nhat" and at > 0 and words[at - 1][1] == "chu":
+                break  # Sunday
             if _fits(words, at, form) and (not cued or (known and (words[at][0] in form or not _ordinary(form[0])))):
                 yield flat.entity("country", name, start=words[at][2], end=words[at + len(form) - 1][3])
                 step = len(form)
@@ -222,8 +237,11 @@ def _ordinary(word: str) -> bool:
 
 
 def _ages(flat: _Flat) -> Iterator[Entity]:
+    end = -1  # of the last child's age
     for match in _AGE.finditer(flat.plain):
-        if _CHILD.search(flat.plain[: match.start()]):
+        before = flat.plain[: match.start()]
+        if _CHILD.search(before[-40:]) or (end >= 0 and _CHILD_TOO.fullmatch(before[end:])):
+            end = match.end()
             number = _number(match[1])
             months = match[2].startswith("thang")
             if number and (months or number < 19):
@@ -238,7 +256,10 @@ def _money(flat: _Flat) -> Iterator[Entity]:
     for match in _MONEY.finditer(flat.plain):
         amount, unit, tail, after = match.groups()
         grouped = re.fullmatch(r"\d{1,3}(?:[.,]\d{3})+", amount)
-        value = float(re.sub(r"[.,]", "", amount) if grouped else amount.replace(",", "."))
+        if amount in _NUMBERS:
+            value = float(_NUMBERS[amount])
+        else:
+            value = float(re.sub(r"[.,]", "", amount) if grouped else amount.replace(",", "."))
         if unit in ("d", "k", "cu", "te", "do", "man") and value > 10**9:
             continue
         scale = _SCALE.get(unit, 1)
@@ -249,8 +270,13 @@ def _money(flat: _Flat) -> Iterator[Entity]:
 
 def _dates(flat: _Flat, now: datetime | None) -> Iterator[Entity]:
     plain = flat.plain
+    whole = [(m.start(), m.end(), m) for m in _ISO.finditer(plain)]
+    for start, end, match in whole:
+        said = flat.raw[flat.at[start] : flat.at[end]].strip()
+        yield flat.entity("date", _iso(match) or said, start=start, end=end)
     pieces = sorted(
         [(m.start(), m.end(), "time", m) for m in _TIME.finditer(plain) if int(m[1]) < 24]
+        + [(m.start(), m.end(), "spoken", m) for m in _SPOKEN.finditer(plain) if _is_hour(flat, m)]
         + [(m.start(), m.end(), "part", m) for m in _PART.finditer(plain)]
         + [(m.start(), m.end(), "day", m) for m in _DAY.finditer(plain) if _is_day(flat, m)],
         key=lambda piece: (piece[0], -piece[1]),
@@ -259,10 +285,12 @@ def _dates(flat: _Flat, now: datetime | None) -> Iterator[Entity]:
     for piece in pieces:
         if groups and piece[0] < groups[-1][-1][1]:
             continue
+        if any(start < piece[1] and piece[0] < end for start, end, _ in whole):
+            continue
         between = plain[groups[-1][-1][1] : piece[0]] if groups else "!"
         if (
             groups
-            and re.fullmatch(r"[ ,]*(?:(?:vao|luc|ngay|khoang|tam|cua|hom) ?)*", between)
+            and re.fullmatch(r"[ ,]*(?:(?:vao|luc|ngay|khoang|tam|cua|hom|sau|truoc|tu) ?)*", between)
             and piece[2] not in [p[2] for p in groups[-1]]
         ):
             groups[-1].append(piece)
@@ -270,7 +298,7 @@ def _dates(flat: _Flat, now: datetime | None) -> Iterator[Entity]:
             groups.append([piece])
     for group in groups:
         kinds = {kind: match for _, _, kind, match in group}
-        if "day" not in kinds and "time" not in kinds:
+        if not kinds.keys() & {"day", "time", "spoken"}:
             continue
         start, end = group[0][0], group[-1][1]
         said = flat.raw[flat.at[start] : flat.at[end]].strip()
@@ -282,9 +310,33 @@ def _is_day(flat: _Flat, match: re.Match[str]) -> bool:
     if match["dow"]:  # thứ tư, not thư từ or thử ba
         first = flat.marked[match.start() : match.start() + 3]
         return first == "thứ" or (first == "thu" and (match["dow"].isdigit() or bool(match["week"])))
+    if match["near"] == "mot":  # mốt, the day after tomorrow; một and mót are not
+        return flat.marked[match.start() : match.end()] == "mốt" or match.start() > 0
     if match["d"]:
-        return 1 <= int(match["d"]) <= 31 and 1 <= int(match["m"]) <= 12
+        counted = re.match(r" (?:thang|diem|phan|so|suat)\b", flat.plain[match.end() : match.end() + 8])
+        return not counted and 1 <= int(match["d"]) <= 31 and 1 <= int(match["m"]) <= 12
     return not (match["near"] == "mai" and flat.plain[match.end() :].startswith(" moi"))
+
+
+def _is_hour(flat: _Flat, match: re.Match[str]) -> bool:
+    """Whether the word before “giờ” is a number: sáu and năm, but not sau (after) or nam."""
+    start = match.start("h")
+    return match["h"] not in ("sau", "nam") or flat.marked[start : start + 3] in ("sáu", "năm", match["h"])
+
+
+def _iso(match: re.Match[str]) -> str | None:
+    """A moment somebody wrote as machines do, in local time; None when there is no such day or hour."""
+    zone = (match["zone"] or "").upper()
+    try:
+        if not match["clock"]:
+            return f"{datetime.fromisoformat(match['iso']):%Y-%m-%d}"
+        then = datetime.fromisoformat(f"{match['iso']}T{match['clock']}{zone}")
+    except ValueError:
+        return None
+    try:
+        return f"{then.astimezone(VIETNAM) if zone else then:%Y-%m-%dT%H:%M}"
+    except OverflowError:  # the last day of the calendar
+        return None
 
 
 def _moment(kinds: Mapping[str, re.Match[str]], now: datetime) -> str | None:
@@ -294,13 +346,37 @@ def _moment(kinds: Mapping[str, re.Match[str]], now: datetime) -> str | None:
         day = _day(kinds["day"], now)
     if day is None:
         return None
-    time = kinds.get("time")
-    part = (time and time[4]) or (kinds["part"][1] if "part" in kinds else "")
-    if time is None:
+    time, spoken = kinds.get("time"), kinds.get("spoken")
+    part = (time and time[4]) or (spoken and spoken["part"]) or (kinds["part"][1] if "part" in kinds else "")
+    if time:
+        hour, minute = int(time[1]), 30 if time[3] else int(time[2] or 0)
+    elif spoken:
+        hour, minute = _hour(spoken["h"]), 30 if spoken["half"] else int(spoken["m"] or 0)
+    else:
         return f"{day:%Y-%m-%d}" + (f"T{_PARTS[part]:02}:00" if part else "")
-    hour = int(time[1]) + (12 if part in ("chieu", "toi", "dem") and int(time[1]) < 12 else 0)
-    minute = 30 if time[3] else int(time[2] or 0)
-    return f"{day:%Y-%m-%d}T{hour:02}:{minute:02}" if minute < 60 else None
+    if minute > 59:
+        return None
+    then = day.replace(hour=0, minute=minute, second=0, microsecond=0) + timedelta(hours=_of_day(hour, part))
+    if "day" not in kinds and then < now:
+        then += timedelta(days=1)  # “8h tối” said at nine is tomorrow's
+    return f"{then:%Y-%m-%dT%H:%M}"
+
+
+def _hour(words: str) -> int:
+    tens, _, rest = words.partition(" ")
+    return _NUMBERS[tens] + (_NUMBERS[rest] if rest else 0)
+
+
+def _of_day(hour: int, part: str) -> int:
+    """Hours after midnight: 3 “chiều” is 15, 1 “trưa” is 13, 12 “đêm” is 24, 2 “đêm” is 26."""
+    match part:
+        case "chieu" | "toi" if hour < 12:
+            return hour + 12
+        case "trua" if hour < 4:
+            return hour + 12
+        case "dem":
+            return hour + (24 if hour < 6 else 12 if hour <= 12 else 0)
+    return hour
 
 
 def _day(match: re.Match[str], now: datetime) -> datetime | None:
