@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from bot.engine.book import Talk, person_choice, then
+from bot.engine.book import COUNTRIES, Talk, person_choice, then
 from bot.engine.listening import parts
 from bot.flows.words import fold
 from bot.knowledge import Article, Rendered, render, render_case, render_part, shorts
@@ -16,6 +16,9 @@ from bot.messages import Candidate, Choice, Effect, Entity, Missed, OpenTicket, 
 TOPICS = ("legal", "vocational", "psychological", "child", "general")
 PAGE = 6
 MOST_ANSWERS = 2
+MOST_ADDED = 4  # words that add something to a question asked before
+MOST_PLACE_WORDS = 6  # a place said on its own, with its small words
+CLEARLY = 0.15  # by which one of the offered articles must fit better than the next
 CALM = 24 * 3_600_000  # ms after a RED turn in which no survey and no menu is shown
 CUES = (
     "a khong",
@@ -43,7 +46,10 @@ def corrects(text: str) -> bool:
 
 
 def answer(talk: Talk, state: State, article: Article) -> Turn:
-    """The whole article for what is known of her."""
+    """The whole article for what is known of her; a country or province that her question names is not asked for."""
+    kind = article.variants.slot if article.variants else ""
+    if kind and (named := entity(talk.ear.reading, kind)):
+        state = replace(state, slots={**state.slots, kind: named.value})
     slots = state.slots
     told = render(
         article,
@@ -154,6 +160,54 @@ def clarify(talk: Talk, state: State, candidates: tuple[Candidate, ...]) -> Turn
     reply = replace(talk.say("utter_clarify", state), choices=(*choices, person_choice(talk, state)))
     after = replace(state, unknowns=state.unknowns + 1)
     return Turn(after, (reply,), decision="clarify", candidates=candidates, why=("not sure: asked which",))
+
+
+def narrowed(talk: Talk, state: State) -> Turn | None:
+    """Her words after “which of these?”: what singles one of them out is the answer; a country or province that does
+    not is kept, and the same choice stands. None when her words say nothing about the choice."""
+    served = talk.served()
+    offered = [choice.payload.partition(":")[2] for choice in state.offered if choice.payload.startswith("article:")]
+    offered = [name for name in offered if name in served]
+    if not state.unknowns or not offered:
+        return None
+    place = entity(talk.ear.reading, "country") or entity(talk.ear.reading, "province")
+    known = replace(state, slots={**state.slots, place.kind: place.value}) if place else state
+    count = len(talk.ear.text.split())
+    chosen = _of_place(talk, offered, place) if place else ""
+    if not chosen and count <= MOST_ADDED:  # a whole question once more is no answer to ours
+        chosen = _of_reading(talk.ear.reading, offered)
+    if chosen:
+        turn = by_id(talk, replace(known, unknowns=0), chosen)
+        return replace(turn, why=("singled out of those offered", *turn.why))
+    if place is None or count > MOST_PLACE_WORDS or state.slots.get(place.kind) == place.value:
+        return None
+    shown = talk.shown(place.kind, place.value, state.locale)
+    replies = (
+        talk.say("utter_heard", known, {**known.slots, "corrected": shown}),
+        replace(talk.say("utter_clarify", known), choices=state.offered),
+    )
+    return Turn(known, replies, decision="clarify", why=(f"keeps the {place.kind}, the choice stands",))
+
+
+def _of_place(talk: Talk, offered: list[str], place: Entity) -> str:
+    """The one offered article about this country, when the others are about other countries."""
+    served = talk.served()
+    about: dict[str, list[str]] = {}
+    for country, name in COUNTRIES.items():
+        word = f" {fold(name).split(' ')[0]} "
+        found = [one for one in offered if word in f" {fold(served[one].short)} {fold(served[one].title)} "]
+        if found:
+            about[country] = found
+    mine = about.get(place.value, []) if place.kind == "country" else []
+    return mine[0] if len(mine) == 1 and len(about) > 1 else ""
+
+
+def _of_reading(reading: Reading, offered: list[str]) -> str:
+    """The offered article that the new words fit, when they fit it alone."""
+    found = [item for item in reading.candidates if item.article in offered]
+    if reading.band == "unknown" or not found or found[0] != reading.candidates[0]:
+        return ""
+    return found[0].article if len(found) == 1 or found[0].score - found[1].score >= CLEARLY else ""
 
 
 def _titles(talk: Talk, candidates: tuple[Candidate, ...]) -> list[Choice]:

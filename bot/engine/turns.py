@@ -313,6 +313,8 @@ def _asked(talk: Talk, state: State) -> Turn:
     if ear.act in ("back", "skip", "cancel"):
         after = replace(state, unknowns=0)
         return Turn(after, (talk.say("utter_menu", state),), decision="flow", why=(f"{ear.act}, but nothing is open",))
+    if turn := answers.narrowed(talk, state):
+        return turn
     reading = ear.reading
     if (
         reading.band == "clarify"
