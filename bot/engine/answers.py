@@ -194,6 +194,8 @@ def _of_place(talk: Talk, offered: list[str], place: Entity) -> str:
     served = talk.served()
     about: dict[str, list[str]] = {}
     for country, name in COUNTRIES.items():
+        if country == "other":
+            continue
         word = f" {fold(name).split(' ')[0]} "
         found = [one for one in offered if word in f" {fold(served[one].short)} {fold(served[one].title)} "]
         if found:
