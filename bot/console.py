@@ -137,7 +137,8 @@ def tools() -> Tools:
             return approvals.people(connection)
 
     root = Path(given.get("OSSO_KNOWLEDGE_DIR") or "knowledge")
-    return Tools(root, approvals=lambda: approvals.Record(ready()), people=people)
+    learned = Path(given.get("OSSO_DATA_DIR") or "var") / "cache"
+    return Tools(root, approvals=lambda: approvals.Record(ready()), people=people, cache=learned)
 
 
 def _demo_sign_in(config: Settings) -> list[str]:

@@ -35,13 +35,14 @@ VIETNAM = timezone(timedelta(hours=7))
 @dataclass(frozen=True, slots=True)
 class Tools:
     """What the commands work with. Without `approvals` and `people` the commands that need them say so; without `train`
-    the bot's own reader of texts is taught for `test`, and publishing keeps no mark to compare with."""
+    the bot's own reader of texts is taught, and what it learned from all articles is kept in `cache`."""
 
     root: Path = Path("knowledge")
     now: Callable[[], datetime] = field(default=lambda: datetime.now(VIETNAM))
     approvals: Callable[[], Approvals] | None = None
     people: Callable[[], Mapping[str, Editor]] | None = None
     train: trial.Train | None = None
+    cache: Path | None = None
 
 
 def learner(root: Path, *, cache: Path | None = None) -> trial.Train:
@@ -127,7 +128,7 @@ def test(tools: Tools, folds: int, least: float, least_new: float, save: bool) -
     now = trial.winners([*written, *golden])
     click.echo(f"Đổi bài hoặc đổi mức chắc chắn so với lần đăng trước: {_moved(tools.root, now)} câu")
     if save:
-        (tools.root / trial.WINNERS).write_text(trial.write_winners(now), "utf-8")
+        trial.save_winners(tools.root, now)
     sys.exit(min(totals[0].top1, totals[1].top1) < least or (folds > 0 and totals[2].top1 < least_new))
 
 
@@ -194,11 +195,18 @@ def publish(tools: Tools, ids: tuple[str, ...], by: str) -> None:
     """Đăng những bài đã duyệt. Có một bài chưa được thì không bài nào được đăng."""
     for article in _done(lambda: deeds.publish(_press(tools), ids, by=by)):
         click.echo(f"{article.id} {article.hash}: đã đăng")
-    if tools.train:
-        held = list(_shelf(tools).knowledge.articles.values())
-        reader = tools.train(held)
-        now = trial.winners([*trial.as_written(held, reader), *_golden(tools.root, reader)])
-        (tools.root / trial.WINNERS).write_text(trial.write_winners(now), "utf-8")
+
+
+@kb.command()
+@click.pass_obj
+def mark(tools: Tools) -> None:
+    """Giữ lại câu nào về bài nào, để lần sau biết câu nào đổi. Máy chủ tự làm sau mỗi lần đăng."""
+    held = list(_shelf(tools).knowledge.articles.values())
+    reader = (tools.train or learner(tools.root, cache=tools.cache))(held)
+    now = trial.winners([*trial.as_written(held, reader), *_golden(tools.root, reader)])
+    since = governance.last_published(tools.approvals().all()) if tools.approvals else ""
+    trial.save_winners(tools.root, now, since=since)
+    click.echo(f"{len(now)} câu → {tools.root / trial.WINNERS}")
 
 
 @kb.command()

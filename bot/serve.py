@@ -16,6 +16,7 @@ from bot.store import queries
 from bot.wiring import Hands, Parts
 from handoff.accounts import upkeep
 from handoff.accounts.accounts import open_accounts
+from handoff.content import upkeep as content_upkeep
 from handoff.demo import load_demo
 from handoff.duty import roster
 from handoff.jobs import handoff_jobs
@@ -56,6 +57,7 @@ def start(parts: Parts, *, works: bool, ticks: bool) -> Running:
         accounts = open_accounts(parts.settings, parts.database, clock=parts.rim.clock, offices=dict)
         jobs += clock.jobs(parts.rim, hands.wake) + wiring.clock_jobs(parts)
         jobs += (*handoff_jobs(parts), *upkeep.jobs(accounts))
+        jobs += content_upkeep.jobs(parts.database, parts.settings.knowledge_dir)
     return Running(parts, hands, clock.start(jobs))
 
 

@@ -16,6 +16,8 @@ from bot.__main__ import main
 from bot.errors import Refused
 from bot.knowledge import Approval, Editor, Library, approved, read
 from bot.knowledge.articles import Review
+from bot.knowledge.governance import last_published
+from bot.knowledge.trial import save_winners
 from bot.store import migrate
 from bot.store.crypto import Keyring
 from bot.store.database import Database
@@ -23,6 +25,7 @@ from bot.wiring import approvals_of
 from handoff.content import approvals
 from handoff.content.approvals import Record
 from handoff.content.standing import older, standing, unapproved
+from handoff.content.upkeep import Marker
 from handoff.frame import VIETNAM
 from tests.conftest import SECRET
 from tests.content_stage import ContentRoom
@@ -216,6 +219,27 @@ def test_where_an_article_stands(tmp_path: Path, status: str, acts: tuple[str, .
     done = [Approval("leg-mot", one.hash, act, "lan", ON) for act in acts]  # type: ignore[arg-type]
     assert standing(one, done, out=approved(done), today=TODAY) == expected
     assert standing(one, done, out=approved(done), today=date(2028, 1, 1)) == "expired"
+
+
+def test_after_a_publishing_the_winners_are_measured_once(room: ContentRoom, tmp_path: Path) -> None:
+    told = tmp_path / "told"
+    marker = Marker(room.database, room.root, ("/bin/sh", "-c", f"echo measured >> {told}"))
+
+    def look() -> int:
+        marker.look()
+        if marker.running:
+            marker.running.wait(10)
+        return told.read_text().count("measured") if told.exists() else 0
+
+    assert look() == 0, "nothing was published"
+    record = Record(room.accounts)
+    record.add(Approval("leg-mot", "1", "published", "lan", ON))
+    assert (look(), look()) == (1, 1)
+    save_winners(room.root, {}, since=last_published(record.all()))
+    Marker(room.database, room.root, ("/no/such",)).look()  # another process need not do it again
+    room.now += 1000
+    record.add(Approval("gen-hai", "2", "published", "lan", ON))
+    assert (look(), look()) == (2, 2)
 
 
 # --- the commands -----------------------------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ from openpyxl import load_workbook
 from rapidfuzz import fuzz
 
 from bot.knowledge import Approval, Article, Editor, examples, governance, load
-from bot.knowledge.trial import families, left_out, read_golden, score
+from bot.knowledge.trial import families, left_out, measured_since, read_golden, score
 from bot.knowledge_cli import Tools, kb, learner
 from bot.messages import Candidate, Reading
 from tests.knowledge_sample import ARTICLE, REAL, changed, put, sample
@@ -154,6 +154,21 @@ def test_a_reviewer_sends_back_with_a_remark(tools: Tools, root: Path, record: R
     assert "đã đăng" in run(tools, "return", "leg-mot", "--by", "thu", "--remark", "x").output
 
 
+def test_the_mark_names_the_publishing_it_was_measured_after(tools: Tools, root: Path, record: Record) -> None:
+    assert run(tools, "mark").exit_code == 0
+    assert measured_since(root) == ""
+    run(tools, "submit", "leg-mot", "--by", "mai")
+    run(tools, "review", "leg-mot", "--by", "lan")
+    run(tools, "publish", "leg-mot", "--by", "thu")
+    assert "17 câu" in run(tools, "mark").output
+    assert measured_since(root) == governance.last_published(record.acts)
+    assert measured_since(root).startswith("leg-mot ")
+    assert "0 câu" in run(tools, "test", "--folds", "0", "--least", "0").output
+    text = (root / "winners.tsv").read_text().replace("\tleg-mot\t", "\tgen-hai\t", 1)
+    put(root, "winners.tsv", text)
+    assert "gen-hai (answer) → leg-mot (answer)" in run(tools, "test", "--folds", "0", "--least", "0").output
+
+
 def test_publishing_is_all_or_nothing(tools: Tools, root: Path, record: Record) -> None:
     run(tools, "submit", "leg-mot", "gen-hai", "--by", "mai")
     run(tools, "review", "leg-mot", "--by", "lan")
@@ -245,7 +260,7 @@ def test_the_trial_prints_each_article_with_what_won_instead(tools: Tools, root:
     assert "bỏ dấu: 17 câu" in result.output
     assert "bị giấu: 17 câu" in result.output
     assert "câu mẫu: 1 câu, đúng ngay 100.0%" in result.output
-    assert (root / "winners.tsv").read_text().count("\n") == 19
+    assert (root / "winners.tsv").read_text().count("\t") == 2 * 19
     assert run(tools, "test", "--least", "0", "--least-new", "1").exit_code == 1
     assert run(tools, "test", "--least", "1.01").exit_code == 1
     put(root, "winners.tsv", "ghi chú ly hôn ở đâu\tgen-hai\tanswer\n")

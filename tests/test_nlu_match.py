@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from functools import cache
@@ -164,7 +165,12 @@ def test_learning_is_kept_and_the_same(tmp_path: Path) -> None:
         assert first.read(text) == second.read(text)
         assert here.read(text).probability == pytest.approx(first.read(text).probability, abs=1e-3)
     kept[0].write_bytes(b"half a file")
+    for old in range(6):
+        (tmp_path / f"nlu-{old}.npz").touch()
+        os.utime(tmp_path / f"nlu-{old}.npz", (old, old))
     assert Matcher.train(QUESTIONS, TITLES, ANSWERS, words, oos, cache=tmp_path).read("vay tiền").candidates
+    names = {path.name for path in tmp_path.glob("nlu-*.npz")}
+    assert names == {kept[0].name, "nlu-3.npz", "nlu-4.npz", "nlu-5.npz"}, "only the newest are kept"
 
 
 def test_what_was_learned_before_is_not_learned_again() -> None:

@@ -123,6 +123,12 @@ def approved(acts: Iterable[Approval]) -> frozenset[tuple[str, str]]:
     return frozenset(out.items())
 
 
+def last_published(acts: Iterable[Approval]) -> str:
+    """Names the newest publishing of all; empty when there was none."""
+    last = [act for act in acts if act.act == "published"][-1:]
+    return "".join(f"{act.article} {act.hash} {act.on}" for act in last)
+
+
 def _writers(article: Article, acts: Iterable[Approval]) -> frozenset[str]:
     return frozenset(act.by for act in acts if act.act == "wrote" and act.hash == article.hash)
 

@@ -156,6 +156,20 @@ def write_winners(held: Winners) -> str:
     return "".join(f"{text}\t{winner}\t{band}\n" for text, (winner, band) in sorted(held.items()))
 
 
+def save_winners(root: Path, held: Winners, *, since: str = "") -> None:
+    """Keeps them to compare with; `since` names the publishing after which they were measured."""
+    part = root / f".{WINNERS}"
+    part.write_text(f"# {since}\n{write_winners(held)}", "utf-8")
+    part.replace(root / WINNERS)
+
+
+def measured_since(root: Path) -> str:
+    """The publishing after which the kept winners were measured."""
+    path = root / WINNERS
+    first = path.read_text("utf-8").partition("\n")[0] if path.exists() else ""
+    return first.removeprefix("# ") if first.startswith("# ") else ""
+
+
 def read_winners(text: str) -> Winners:
     rows = [line.split("\t") for line in text.splitlines()]
     return {row[0]: (row[1], row[2]) for row in rows if len(row) == 3}

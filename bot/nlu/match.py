@@ -34,6 +34,7 @@ LAST_ARTICLE, SHORT = 0.08, 6  # a little for the article just told, when she ad
 COUNTRY = 0.05  # a little for, or off, articles titled with her country, or another
 COUNTRIES = {"korea": "han_quoc", "taiwan": "dai_loan", "china": "trung_quoc"}
 ACT, ACT_LEAD = 0.5, 0.1  # the score from which a message is a speech act, and how far ahead of any article
+CACHED = 4  # files of learned weights that are kept
 SHUT = -99.0  # the score of an article that may not be offered
 _TAUGHT_BY = (
     "train",
@@ -255,6 +256,14 @@ def _code() -> bytes:
     return b"".join((here / f"{name}.py").read_bytes() for name in _TAUGHT_BY)
 
 
+def _tidy(cache: Path) -> None:
+    """Every save of an article leaves what was learned from it: only the newest are kept."""
+    with contextlib.suppress(OSError):  # another process tidies too
+        found = sorted(cache.glob("nlu-*.npz"), key=lambda path: path.stat().st_mtime_ns)
+        for path in found[:-CACHED]:
+            path.unlink(missing_ok=True)
+
+
 def _learned(lesson: Lesson, raw: bytes, kept: Path | None) -> Model:
     if kept is None:
         from bot.nlu.train import fit  # noqa: PLC0415 - brings scipy, which a server must not carry
@@ -269,5 +278,7 @@ def _learned(lesson: Lesson, raw: bytes, kept: Path | None) -> Model:
     )
     if done.returncode == 0:
         with contextlib.suppress(OSError, ValueError, KeyError, zipfile.BadZipFile):
-            return load(kept)
+            model = load(kept)
+            _tidy(kept.parent)
+            return model
     return _learned(lesson, raw, None)

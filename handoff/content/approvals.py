@@ -14,6 +14,7 @@ from typing import cast
 from sqlalchemy import Connection, RowMapping, Select, insert, or_, select
 
 from bot.errors import Refused
+from bot.knowledge import governance
 from bot.knowledge.articles import SKILLS
 from bot.knowledge.governance import Act, Approval, Editor
 from bot.knowledge.writing import without_review
@@ -52,12 +53,20 @@ class Record:
             return [as_act(row) for row in connection.execute(query).mappings()]
 
 
+def last_published(connection: Connection) -> str:
+    """`bot.knowledge.governance.last_published` of the tables."""
+    row = connection.execute(_LAST).mappings().first()
+    return governance.last_published([as_act(row)] if row else [])
+
+
 _ACTS: Select[tuple[object, ...]] = (
     select(approval, version.c.text, members.staff.c.login)
     .join(version, version.c.id == approval.c.version_id, isouter=True)
     .join(members.staff, members.staff.c.id == approval.c.staff_id, isouter=True)
     .order_by(approval.c.id)
 )
+
+_LAST = _ACTS.where(approval.c.act == "published").order_by(None).order_by(approval.c.id.desc()).limit(1)
 
 
 def as_act(row: RowMapping) -> Approval:
