@@ -97,6 +97,51 @@ def test_places_hang_together(knowledge: Knowledge) -> None:
     ] == []
 
 
+# What Resolution 202/2025/QH15 made of the 63 provinces on 2025-07-01, by what they were; the other 11 stayed.
+MERGED = {
+    "tuyen-quang": "Hà Giang, Tuyên Quang",
+    "lao-cai": "Yên Bái, Lào Cai",
+    "thai-nguyen": "Bắc Kạn, Thái Nguyên",
+    "phu-tho": "Vĩnh Phúc, Hòa Bình, Phú Thọ",
+    "bac-ninh": "Bắc Giang, Bắc Ninh",
+    "hung-yen": "Thái Bình, Hưng Yên",
+    "hai-phong": "Hải Dương, Hải Phòng",
+    "ninh-binh": "Hà Nam, Nam Định, Ninh Bình",
+    "quang-tri": "Quảng Bình, Quảng Trị",
+    "da-nang": "Quảng Nam, Đà Nẵng",
+    "quang-ngai": "Kon Tum, Quảng Ngãi",
+    "gia-lai": "Bình Định, Gia Lai",
+    "khanh-hoa": "Ninh Thuận, Khánh Hòa",
+    "lam-dong": "Đắk Nông, Bình Thuận, Lâm Đồng",
+    "dak-lak": "Phú Yên, Đắk Lắk",
+    "ho-chi-minh": "Bình Dương, Bà Rịa - Vũng Tàu, Hồ Chí Minh",
+    "dong-nai": "Bình Phước, Đồng Nai",
+    "tay-ninh": "Long An, Tây Ninh",
+    "can-tho": "Sóc Trăng, Hậu Giang, Cần Thơ",
+    "vinh-long": "Bến Tre, Trà Vinh, Vĩnh Long",
+    "dong-thap": "Tiền Giang, Đồng Tháp",
+    "ca-mau": "Bạc Liêu, Cà Mau",
+    "an-giang": "Kiên Giang, An Giang",
+}
+
+
+def test_every_old_province_leads_to_the_new_one(knowledge: Knowledge) -> None:
+    provinces = knowledge.provinces
+    assert len(provinces) == 34
+    assert {name for name, held in provinces.items() if len(held.old) > 1} == set(MERGED)
+    for name, olds in MERGED.items():
+        assert set(provinces[name].old) == set(olds.split(", "))
+    old = [one for held in provinces.values() for one in held.old]
+    assert len(old) == len(set(old)) == 63
+    named: dict[str, str] = {}
+    for held in provinces.values():
+        for text in (held.name, held.short, *held.old, *held.aliases, *held.abbreviations):
+            assert named.setdefault(text.casefold(), held.id) == held.id, f"{text} means two provinces"
+            found = knowledge.province_of(text.upper())
+            assert found is not None
+            assert found.id == held.id
+
+
 def test_the_json_schema_is_current_and_takes_every_article() -> None:
     text = (ROOT / "article.schema.json").read_text("utf-8")
     assert text == schema_text(), "run: osso kb schema > knowledge/article.schema.json"
