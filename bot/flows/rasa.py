@@ -1,16 +1,26 @@
-"""The flows as a Rasa project: flows, domain, responses, NLU examples and a configuration. Text out; writes nothing."""
+"""The flows as a Rasa project: flows, domain, responses, NLU examples and a configuration. Text out; writes nothing.
+
+What our engine knows of the moment (`context.staffed`) is not Rasa's context; it becomes slots `world_…`, which whoever
+runs the project under Rasa has to fill.
+"""
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import yaml
 
-from bot.flows.conditions import text
+from bot.flows.checks import CONTEXT
+from bot.flows.conditions import Condition
+from bot.flows.conditions import text as written
 from bot.flows.deeds import CLEAN_STACK, DEEDS
 from bot.flows.values import Act, Branch, Collect, Flow, Flows, Link, Noop, Rejection, SetSlots, Step
 
 VERSION = "3.1"
+WORLD = "world_"
+_CONTEXT = re.compile(r"\bcontext\.(\w+)")
+_HOLE = re.compile(r"\{(\w+)\}")
 
 
 def project(flows: Flows) -> dict[str, str]:
@@ -31,7 +41,8 @@ def domain(flows: Flows) -> dict[str, Any]:
         "version": VERSION,
         "intents": sorted(flows.examples),
         "entities": sorted(entities),
-        "slots": {slot.name: _slot(flows, slot.name) for slot in flows.slots.values()},
+        "slots": {slot.name: _slot(flows, slot.name) for slot in flows.slots.values()}
+        | {f"{WORLD}{name}": {"type": "any", "mappings": [{"type": "controlled"}]} for name in CONTEXT},
         "responses": {
             name: [_response(flows, name, index) for index in range(len(variants))]
             for name, variants in flows.responses.items()
@@ -62,7 +73,7 @@ def _slot(flows: Flows, name: str) -> dict[str, Any]:
 
 def _response(flows: Flows, name: str, index: int) -> dict[str, Any]:
     variant = flows.responses[name][index]
-    found: dict[str, Any] = {"text": variant.text} if variant.text else {}
+    found: dict[str, Any] = {"text": _holes(variant.text)} if variant.text else {}
     if variant.image:
         found["image"] = variant.image
     if variant.buttons:
@@ -82,6 +93,15 @@ def _response(flows: Flows, name: str, index: int) -> dict[str, Any]:
     return found
 
 
+def _holes(said: str) -> str:
+    """Places of the moment are filled from its slots."""
+    return _HOLE.sub(lambda hole: f"{{{WORLD}{hole[1]}}}" if hole[1] in CONTEXT else hole[0], said)
+
+
+def _text(condition: Condition) -> str:
+    return _CONTEXT.sub(rf"slots.{WORLD}\1", written(condition))
+
+
 def _nlu(flows: Flows) -> list[dict[str, str]]:
     return [
         {"intent": intent, "examples": "".join(f"- {example}\n" for example in examples)}
@@ -92,7 +112,7 @@ def _nlu(flows: Flows) -> list[dict[str, str]]:
 def _flow(flow: Flow) -> dict[str, Any]:
     found: dict[str, Any] = {"name": flow.title, "description": flow.description}
     if flow.condition:
-        found["if"] = text(flow.condition)
+        found["if"] = _text(flow.condition)
     if flow.triggers:
         found["nlu_trigger"] = [{"intent": {"name": intent, "confidence_threshold": 0.7}} for intent in flow.triggers]
     steps = sorted(flow.steps.values(), key=lambda step: step.id != flow.start)
@@ -126,13 +146,13 @@ def _next(branches: tuple[Branch, ...]) -> str | list[dict[str, Any]]:
     if len(branches) == 1 and branches[0].condition is None:
         return branches[0].target
     return [
-        {"if": text(branch.condition), "then": branch.target} if branch.condition else {"else": branch.target}
+        {"if": _text(branch.condition), "then": branch.target} if branch.condition else {"else": branch.target}
         for branch in branches
     ]
 
 
 def _rejection(item: Rejection) -> dict[str, str]:
-    return {"if": text(item.condition), "utter": item.utter}
+    return {"if": _text(item.condition), "utter": item.utter}
 
 
 def _config() -> dict[str, Any]:
