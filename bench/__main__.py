@@ -17,7 +17,7 @@ import psycopg
 from bench.figures import Figure, table
 from bench.places import ADMIN, reachable
 
-NAMES = ("accept", "latency", "turns", "size", "start")
+NAMES = ("engine", "accept", "latency", "turns", "size", "start")
 LONG = ("faults", "desk", "knowledge")  # minutes each; only when named
 
 

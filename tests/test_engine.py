@@ -30,6 +30,8 @@ from tests.dialogue import EVENING, ROOT, START, Chat, PlainScreen, book, words
 
 WORLD = World(now=EVENING, staffed=True)
 SILENT = replace(WORLD, owner="person", ticket="taken")
+WAITS = replace(WORLD, staffed=False, ticket="waiting", ahead=2)  # the bot still owns, a ticket is open
+SPEAKS = {"alone": WORLD, "a ticket waits": WAITS, "nobody on duty": replace(WORLD, staffed=False, opens="mai")}
 
 
 def questions() -> Iterator[tuple[str, str]]:
@@ -67,6 +69,53 @@ def test_danger_is_heard_at_every_step(flow: str, step: str) -> None:
     assert done.state.flow == ""
     silent = turn(at(flow, step), "nó đang đánh em", world=SILENT)
     assert (silent.replies, [ticket.level for ticket in tickets(silent)]) == ((), ["RED"])
+
+
+@pytest.mark.parametrize(("flow", "step"), EVERYWHERE)
+@pytest.mark.parametrize("owner", SPEAKS)
+def test_in_every_owner_state_danger_person_and_stop_are_heard(flow: str, step: str, owner: str) -> None:
+    """Every question of every flow, whoever waits or is on duty; the person's silence is tested beside it."""
+    world = SPEAKS[owner]
+    for said, level in (("nó đang đánh em", "RED"), ("chồng hay đánh em", "AMBER")):
+        danger = turn(at(flow, step), said, world=world)
+        assert (danger.decision, [ticket.level for ticket in tickets(danger)]) == ("safety", [level])
+        assert danger.replies
+    check = turn(at(flow, step), "em mệt mỏi quá rồi", world=world)
+    assert [choice.payload for choice in check.replies[0].choices] == ["danger:yes", "danger:no"]
+    assert (check.state.flow, check.state.step) == (flow, step)  # asked gently; the open question stays
+    person = turn(at(flow, step), "gặp người", world=world)
+    assert person.decision == "person"
+    assert person.replies
+    assert len(tickets(person)) == (1 if world.ticket == "none" else 0)
+    stop = turn(at(flow, step), "dừng", world=world)
+    assert (stop.decision, bool(stop.replies)) == ("stop", True)
+    assert Subscription("*", False) in stop.effects
+
+
+@pytest.mark.parametrize(("flow", "step"), EVERYWHERE)
+def test_while_a_person_owns_danger_and_stop_are_passed_on_without_a_word(flow: str, step: str) -> None:
+    for said, kind in (("nó đang đánh em", OpenTicket), ("dừng", Subscription)):
+        done = turn(at(flow, step), said, world=SILENT)
+        assert done.replies == ()
+        assert any(isinstance(effect, kind) for effect in done.effects)
+
+
+def test_every_place_a_conversation_can_rest_is_a_question() -> None:
+    """What the house tests above look at is all there is: between turns no other step is ever open."""
+    chat = Chat()
+    for said in (
+        "chào",
+        "kể trước cho osso",
+        "bỏ qua",
+        "bỏ qua",
+        "văn phòng ở đâu",
+        "hẹn gặp",
+        "lịch hẹn",
+        "giờ an toàn",
+    ):
+        chat.you(said)
+        resting = [(chat.now.flow, chat.now.step), *chat.now.stack]
+        assert {place for place in resting if place[0]} <= set(EVERYWHERE)
 
 
 @pytest.mark.parametrize(("flow", "step"), EVERYWHERE)
@@ -147,6 +196,38 @@ def test_two_taps_at_once_do_the_thing_once() -> None:
     assert [type(effect).__name__ for effect in first.effects] == ["Forget"]
     assert second.effects == ()
     assert "nút này thuộc phần trước" in words(second)
+
+
+def test_a_button_of_last_week_is_met_kindly_and_content_still_opens() -> None:
+    chat = Chat()
+    chat.you("chào")
+    chat.you("văn phòng ở đâu")
+    chat.wait(170)
+    late = chat.taps("/SetSlots(province=hai-phong)")
+    assert "lâu rồi mới gặp lại" in words(late)
+    assert "nút này thuộc phần trước" in words(late)
+    assert [choice.payload for choice in late.replies[-1].choices] == ["/menu", "/person"]
+    chat.wait(170)
+    assert chat.taps("article:gen-osso-la-gi").decision == "answer"
+    chat.wait(170)
+    assert tickets(chat.taps("/person"))
+
+
+@pytest.mark.parametrize("size", [100_000, 1_000_000])
+def test_slots_of_100_kb_in_an_old_state_or_from_an_action_do_no_harm(size: int) -> None:
+    big = "x" * size
+    stored = state_to_json(State(welcomed=True, slots={"story": big, "province": big, "phone": big}))
+    state = state_from_json(stored)
+    assert max(len(str(value)) for value in state.slots.values()) <= 4_000
+    assert turn(state, "kể trước cho osso").replies
+    done = resume(
+        book(),
+        at("find_office", ""),
+        Heard(at=START, world=WORLD),
+        [{"event": "slot", "name": "province", "value": big}],
+    )
+    assert done.state.slots.get("province") is None
+    assert any("refused event slot" in line for line in done.why)
 
 
 def test_a_slot_of_100_kb_is_cut_and_the_turn_goes_on() -> None:
