@@ -516,6 +516,18 @@ def test_take_next_gives_the_most_urgent_and_then_the_oldest(either: Room) -> No
     assert deeds.take_next(room.desk, mai) is None
 
 
+def test_danger_comes_before_what_was_offered_to_her(room: Room) -> None:
+    mai = room.hire("mai")
+    calm = room.asks(person="calm")
+    room.later(PULL_MS)
+    room.tick()
+    assert room.ticket(calm)["state"] == "offered"
+    room.says("cứu em", person="red")
+    red = room.stage.rows("SELECT uuid FROM ticket WHERE level = 'RED'")[0][0]
+    assert deeds.take_next(room.desk, mai) == red
+    assert deeds.take_next(room.desk, mai) == calm
+
+
 def test_notes_mention_colleagues_and_never_reach_her(room: Room) -> None:
     mai, lan = room.hire("mai"), room.hire("lan", ("counsellor", "ct"))
     reference = room.asks()

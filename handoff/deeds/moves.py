@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from sqlalchemy import select, update
+from sqlalchemy import Connection, RowMapping, select, update
 
 from bot.errors import Refused
+from bot.messages import LEVELS
 from bot.store import queries
 from handoff.accounts.staff import Staff
 from handoff.deeds.locked import Desk, Missing, actor, apply, call, lock, locked_for, takes_tickets, with_name
@@ -48,16 +49,13 @@ def take_next(desk: Desk, staff: Staff, *, office: str = "", topic: str = "") ->
             )
             wanted = set(connection.execute(ids).scalars())
             rows = [one for one in rows if one.id in wanted]
-        offered = select(queries.ticket.c.id).where(
-            queries.ticket.c.staff_id == staff.id, queries.ticket.c.state == "offered"
-        )
-        mine = connection.execute(offered.where(queries.ticket.c.closed_at.is_(None))).scalars().first()
-        ticket_id = mine
-        while ticket_id is None:
-            chosen = next_for(me, rows, now)
-            if chosen is None:
-                return None
-            rows.remove(chosen)
+        chosen, offered = next_for(me, rows, now), _offered(connection, staff)
+        if chosen is None and offered is None:
+            return None
+        if offered is not None and (chosen is None or LEVELS.index(chosen.level) <= offered["rank"]):
+            ticket_id = offered["id"]
+        else:
+            assert chosen is not None  # noqa: S101 - tells mypy what the lines above decided
             ticket_id = chosen.id
         conversation_id = connection.execute(
             select(queries.ticket.c.conversation_id).where(queries.ticket.c.id == ticket_id)
@@ -66,6 +64,15 @@ def take_next(desk: Desk, staff: Staff, *, office: str = "", topic: str = "") ->
         apply(locked, Take(), actor(staff, locked.row["office"]))
         desk.record(connection, staff, "ticket.taken", locked.subject, "next")
         return str(locked.row["uuid"])
+
+
+def _offered(connection: Connection, staff: Staff) -> RowMapping | None:
+    """The neediest ticket that is offered to her and waits for her answer."""
+    ticket = queries.ticket
+    mine = select(ticket).where(
+        ticket.c.staff_id == staff.id, ticket.c.state == "offered", ticket.c.closed_at.is_(None)
+    )
+    return connection.execute(mine.order_by(ticket.c.rank.desc(), ticket.c.opened_at)).mappings().first()
 
 
 def answer_call(desk: Desk, staff: Staff, reference: str, *, yes: bool, reason: str = "") -> None:

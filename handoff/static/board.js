@@ -34,11 +34,23 @@ if (document.querySelector("[data-again]")) setInterval(() => { if (!document.hi
     if (value && meta) meta.content = value;
     return meta ? meta.content : "";
   };
-  const post = (address, values) => {
+  const send = (address, values) => {
     const body = values instanceof FormData ? values : new URLSearchParams(values);
     return fetch(address, {
       method: "POST", body, headers: { "X-Form-Token": token(), Accept: "application/json" }, credentials: "same-origin",
     });
+  };
+  // A page older than the sign-in (she signed in again in another tab) asks for the new token and tries once more.
+  const post = async (address, values) => {
+    const answer = await send(address, values);
+    if (answer.status !== 400) return answer;
+    try {
+      const fresh = await part(told.talk || told.list);
+      token((fresh.getElementById("fresh") || fresh.getElementById("list")).dataset.token);
+    } catch (error) {
+      return error.message === "401" ? new Response("", { status: 401 }) : answer;
+    }
+    return send(address, values);
   };
   const toast = (words, act) => {
     const box = document.createElement("div");
@@ -106,6 +118,11 @@ if (document.querySelector("[data-again]")) setInterval(() => { if (!document.hi
   // --- counts ------------------------------------------------------------------------------------------------------
   const count = (now) => {
     const total = now.waiting + now.mine + now.calls;
+    const urgent = document.getElementById("urgent");
+    if (urgent) {
+      urgent.hidden = !now.red;
+      if (now.red) urgent.textContent = urgent.dataset.words.replace("{n}", now.red);
+    }
     document.title = (now.red ? "‼ " : "") + (total ? `(${total}) ` : "") + baseTitle;
     if (!first) {
       if (now.red > last.red) { ring(true); notify(told.saidRed); }
