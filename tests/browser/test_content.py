@@ -161,3 +161,20 @@ def test_rows_are_added_and_a_save_leads_to_the_article(
         expect(page.locator("[name=title]")).to_have_value("Làm giấy ghi chú ly hôn ở chỗ nào?")
         sound(page, "two editors")
         assert room.text() == before
+
+
+@pytest.mark.parametrize("look", [PHONE, DESK], ids=lambda look: look[0])
+def test_an_article_is_sent_back_with_a_remark(
+    browser: Browser, address: str, room: ContentRoom, lan: Staff, look: Look
+) -> None:
+    writer = room.browser(f"writer-{look[1]}", "editor")
+    assert writer.post("/knowledge/gen-hai/submit").status_code == 303
+    with opened(browser, address, room.cookie(lan), look) as page:
+        page.goto(f"{address}/knowledge/gen-hai")
+        page.locator("summary", has_text="Trả lại để sửa").click()
+        page.get_by_label("Cần sửa gì?").fill("Thiếu giờ làm việc.")
+        sound(page, "sending back")
+        page.get_by_role("button", name="Trả lại cho người viết").click()
+        expect(page.get_by_text("Đã trả lại cho người viết")).to_be_visible()
+        expect(page.locator(".notice.warn")).to_contain_text("Thiếu giờ làm việc.")
+        sound(page, "sent back")
