@@ -152,8 +152,12 @@ def topic(talk: Talk, state: State, payload: str) -> Turn:
 
 
 def clarify(talk: Talk, state: State, candidates: tuple[Candidate, ...]) -> Turn | None:
-    """One question with two or three titles; None when none may be said, or when the last turn asked so already."""
+    """One question with two or three titles; None when none may be said, or when the last turn asked so already.
+    Of two questions in one thought each has its likeliest title first."""
     asked_before = state.unknowns > 0 and any(choice.payload.startswith("article:") for choice in state.offered)
+    each = [talk.book.reader(text) for text in parts(talk.ear.text)]
+    first = [reading.candidates[0] for reading in each if reading.candidates and reading.band != "unknown"]
+    candidates = tuple({item.article: item for item in (*first, *candidates)}.values())
     choices = _titles(talk, candidates)
     if not choices or asked_before:
         return None

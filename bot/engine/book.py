@@ -52,6 +52,7 @@ REQUIRED: tuple[str, ...] = (
     "find_office",
     "feedback",
     "chat_feedback",
+    "urgent_help",
     "welcome",
     "delete_data",
     "language",

@@ -133,7 +133,7 @@ def hear(talk: Talk, state: State, question: Collect) -> Turn:
         return _led_away(talk, state)
     if (turn := _correction(talk, state, question, slot)) is not None:
         return turn
-    asking = ear.sure and _asks(ear.text)
+    asking = ear.sure and asks(ear.text)
     value = None if asking and len(ear.text.split()) > 3 else understood(talk, slot)
     if value is not None:
         return fill(talk, state, question, value)
@@ -277,7 +277,7 @@ def _led_away(talk: Talk, state: State) -> Turn:
         return ask_again(talk, state, turn)
     if turn := small(talk, state):
         return ask_again(talk, state, turn)
-    unsure = ear.reading.band == "clarify" and (_asks(ear.text) or len(ear.text.split()) >= 5)
+    unsure = ear.reading.band == "clarify" and (asks(ear.text) or len(ear.text.split()) >= 5)
     if unsure and state.unknowns == 0 and (turn := answers.clarify(talk, state, ear.reading.candidates)):
         return turn  # her own question, perhaps: the open one is asked again after the answer
     count = state.unknowns + 1
@@ -338,6 +338,6 @@ def _canonical(talk: Talk, slot: Slot, value: str) -> Scalar:
     return value
 
 
-def _asks(text: str) -> bool:
+def asks(text: str) -> bool:
     said = f" {fold(text)} "
     return "?" in text or any(f" {word} " in said for word in _ASKING)

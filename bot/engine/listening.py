@@ -37,7 +37,13 @@ SAME: Mapping[str, str] = {
 }
 _HANGUL = re.compile("[가-힣]")
 _LETTER = re.compile(r"[^\W_]")
-_SENTENCE = re.compile(r"[?？\n]+|(?<=[^\d\s])[.!…]+\s+")
+_LINK = re.compile(r"https?://\S+")
+_SENTENCE = re.compile(
+    r"[?？\n]+|(?<=[^\d\s])[.!…]+\s+"
+    r"|,?\s+(?:với lại|voi lai|với cả|voi ca|ngoài ra|ngoai ra|tiện thể|tien the|còn nữa|con nua|thêm nữa|them nua)\s+"
+    r"|,\s+(?:còn|con|và|va)\s+(?=(?:cho\s+)?(?:em|chị|chi|tôi|toi|mình|minh|cháu|chau|việc|viec|chuyện|chuyen)\b)",
+    re.IGNORECASE,
+)
 _AFFIRMING = ("co", "dung", "vang", "duoc", "yes", "네", "예")
 
 
@@ -54,6 +60,8 @@ def listen(book: Book, state: State, heard: Heard) -> Ear:
         return Ear(media=heard.attachments[0].kind if heard.attachments else "")
     if not _LETTER.search(text):
         return Ear(text, media="sticker")
+    if _LINK.fullmatch(text):
+        return Ear(text, media="link")
     reading = NOTHING if acts else book.reader(text, last_article=state.article, slots=state.slots)
     act = _meant(book, state, acts) if acts else SAME.get(reading.act, reading.act)
     if act == "greeting" and _HANGUL.search(text):

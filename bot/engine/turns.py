@@ -13,6 +13,7 @@ from bot.engine.listening import KINDS, listen
 from bot.engine.places import nearest
 from bot.flows.conditions import Scalar
 from bot.flows.walk import at, go_on
+from bot.flows.words import fold
 from bot.messages import (
     Category,
     Danger,
@@ -310,6 +311,8 @@ def _asked(talk: Talk, state: State) -> Turn:
         return turn
     if ear.act in ("foreign_ko", "foreign_en") and state.locale == "vi":
         return dialogue.begin(talk, state, "language")
+    if _urgent(talk):
+        return dialogue.begin(talk, state, "urgent_help")
     if ear.act in ("back", "skip", "cancel"):
         after = replace(state, unknowns=0)
         return Turn(after, (talk.say("utter_menu", state),), decision="flow", why=(f"{ear.act}, but nothing is open",))
@@ -324,6 +327,15 @@ def _asked(talk: Talk, state: State) -> Turn:
     ):
         return turn
     return answers.unknown(talk, state)
+
+
+def _urgent(talk: Talk) -> bool:
+    """Whether she asks for help that cannot wait among other words (“em cần giúp ngay, không có chỗ ở”)."""
+    said = f" {fold(talk.ear.text)} "
+    phrases = (fold(phrase) for phrase in talk.book.flows.examples.get("urgent_help", ()))
+    return not dialogue.asks(talk.ear.text) and any(
+        phrase.count(" ") >= 2 and f" {phrase} " in said for phrase in phrases
+    )
 
 
 def _said_anew(talk: Talk, state: State) -> Turn | None:

@@ -53,6 +53,12 @@ def _words(text: str) -> list[tuple[str, Counter[str]]]:
     return found
 
 
+def _halves(title: str) -> list[str]:
+    """What stands between the commas of a title and says something by itself: “Không, đừng gọi” → “dung goi”."""
+    parts = [fold(part) for part in title.split(",")] if "," in title else []
+    return [part for part in parts if " " in part]
+
+
 def pick(text: str, titles: Sequence[str]) -> int | None:
     """Index of the title she means: its number, its words, or nearly its words; None when unclear or tied."""
     said = fold(text)
@@ -71,9 +77,14 @@ def pick(text: str, titles: Sequence[str]) -> int | None:
     if scores and scores[0][0] >= NEAR and (len(scores) == 1 or scores[0][0] - scores[1][0] >= 5):
         return -scores[0][1]
     words = f" {said} "
-    inside = [index for index, title in enumerate(folded) if len(title) >= 4 and f" {title} " in words]
-    if len(inside) == 1 and len(said) <= 3 * len(folded[inside[0]]) + 4:
-        return inside[0]
+    inside = {
+        index: part
+        for index, title in enumerate(titles)
+        for part in (folded[index], *_halves(title))
+        if len(part) >= 4 and f" {part} " in words
+    }
+    if len(inside) == 1 and len(said) <= 3 * len(next(iter(inside.values()))) + 4:
+        return next(iter(inside))
     count = len(said.split())
     begun = [
         index
