@@ -170,7 +170,8 @@ def understood(talk: Talk, slot: Slot) -> Scalar:
         case "bool":
             return None
         case _:
-            return text[:MOST_SLOT] if slot.free and not talk.ear.act else None
+            free = slot.free and (not talk.ear.act or talk.ear.act.startswith("foreign_"))
+            return text[:MOST_SLOT] if free else None
 
 
 def fill(talk: Talk, state: State, question: Collect, value: Scalar) -> Turn:

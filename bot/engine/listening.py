@@ -64,7 +64,7 @@ def listen(book: Book, state: State, heard: Heard) -> Ear:
         return Ear(text, media="link")
     reading = NOTHING if acts else book.reader(text, last_article=state.article, slots=state.slots)
     act = _meant(book, state, acts) if acts else SAME.get(reading.act, reading.act)
-    if act == "greeting" and _HANGUL.search(text):
+    if act == "greeting" and state.locale == "vi" and _HANGUL.search(text):
         act = "foreign_ko"
     if act in ("yes", "no") and not _asks_yes_or_no(book, state) and (chosen := _agreed(state, act)):
         return _tap(book, chosen, text)

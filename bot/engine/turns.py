@@ -20,6 +20,7 @@ from bot.messages import (
     Effect,
     Forget,
     Heard,
+    Missed,
     OpenTicket,
     Reply,
     RunAction,
@@ -34,6 +35,7 @@ GAP = 24 * 3_600_000  # ms of silence after which she is greeted anew
 CHECK_WAIT = 15 * 60_000  # ms of silence after a CHECK question that make it AMBER
 MOST_DANGERS = 20
 SAFETY = "safety"  # stands in `State.last` while her yes or no may answer the crisis words
+FOREIGN = ("foreign_ko", "foreign_en")
 PERSON_ARTICLE = (
     "gen-gap-nguoi-that"  # the article about reaching a person: nobody who asks for one should have to read
 )
@@ -50,6 +52,8 @@ def take_turn(book: Book, state: State, heard: Heard) -> Turn:
     `handback` (a counsellor gave the chat back), `forget:platform` and `consent:<kind>` (what she told the platform).
     """
     state = _known(book, state)
+    if state.heard_at and heard.at - state.heard_at > GAP:  # after so long her words stand for themselves, not a choice
+        state = replace(state, offered=())
     ear = listen(book, state, heard)
     talk = Talk(book, heard, ear)
     if not heard.text and (heard.payload in QUIET_PAYLOADS or heard.payload.startswith("consent:")):
@@ -309,8 +313,10 @@ def _asked(talk: Talk, state: State) -> Turn:
         return turn
     if turn := dialogue.small(talk, state):
         return turn
-    if ear.act in ("foreign_ko", "foreign_en") and state.locale == "vi":
+    if ear.act in FOREIGN and state.locale == "vi":
         return dialogue.begin(talk, state, "language")
+    if ear.act in FOREIGN and talk.heard.world.ticket == "none":
+        return answers.brought(talk, state, (Missed(),))  # articles are Vietnamese: a person reads what OSSO cannot
     if _urgent(talk):
         return dialogue.begin(talk, state, "urgent_help")
     if ear.act in ("back", "skip", "cancel"):
@@ -326,6 +332,9 @@ def _asked(talk: Talk, state: State) -> Turn:
         and (turn := answers.clarify(talk, state, reading.candidates))
     ):
         return turn
+    if state.stack and state.heard_at and talk.heard.at - state.heard_at > GAP:
+        offer = Turn(state, (talk.say("utter_resume_offer", state),), decision="flow", why=("offers the rest",))
+        return replace(offer, effects=(Missed(reading.candidates),))
     return answers.unknown(talk, state)
 
 
