@@ -359,6 +359,14 @@ def test_what_the_bot_could_not_read_is_not_saved_and_not_lost(room: ContentRoom
     assert [action for action, *_ in room.audited() if action == "article.saved"] == []
 
 
+def test_a_huge_file_is_refused_on_the_page_too(room: ContentRoom, mai: Window) -> None:
+    before = room.text()
+    for size in (200_000, 5_000_000):
+        assert save(mai, f"{before}# {'x' * size}\n").status_code == 422
+    assert room.text() == before
+    assert mai.get(ONE).status_code == 200
+
+
 def test_the_form_and_the_file_are_one(room: ContentRoom, mai: Window) -> None:
     page = mai.get(f"{ONE}/edit").text
     form = fields(page)
