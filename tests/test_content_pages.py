@@ -623,3 +623,21 @@ def test_every_word_of_the_pages_has_its_english() -> None:
     assert sorted(word for word in said if not known.get(word)) == []
     for word in said:
         assert set(re.findall(r"\{\w+\}", word)) == set(re.findall(r"\{\w+\}", known[word])), word
+
+
+# --- what the bot does ------------------------------------------------------------------------------------------------
+
+
+def test_every_flow_is_drawn_and_told_in_words(room: ContentRoom) -> None:
+    window = room.browser("sua", "editor")
+    known = room.mind().book.flows
+    overview = window.get("/knowledge/flows").text
+    assert len(known.flows) > 10
+    for flow in known.flows.values():
+        assert f"flow={flow.name}" in overview
+        page = window.get(f"/knowledge/flows?flow={flow.name}").text
+        assert "<svg" in page
+        assert all(f">{step}</code>" in page for step in flow.steps)
+        assert "style=" not in page.split("<svg", 1)[1].split("</svg>")[0]  # the policy of the page would refuse it
+    assert "Tư vấn viên có gọi điện cho chị được không" in window.get("/knowledge/flows?flow=safe_contact").text
+    assert window.get("/knowledge/flows?flow=<script>").status_code == 404

@@ -37,8 +37,8 @@ def svg(flow: Flow) -> str:
     width = 80 + max(len(names) for names in rows) * (WIDTH + GAP_X)
     height = 80 + len(rows) * (HEIGHT + GAP_Y)
     parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" role="img" '
-        f'font-family="sans-serif" font-size="13"><title>{escape(flow.title)}</title>'
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" height="{height}" '
+        f'role="img" font-family="sans-serif" font-size="13"><title>{escape(flow.title)}</title>'
         '<defs><marker id="tip" markerWidth="8" markerHeight="8" refX="7" refY="4" orient="auto">'
         '<path d="M0,0 L8,4 L0,8 z"/></marker></defs>'
     ]
