@@ -174,6 +174,11 @@ def narrowed(talk: Talk, state: State) -> Turn | None:
     offered = [name for name in offered if name in served]
     if not state.unknowns or not offered:
         return None
+    if talk.ear.act == "yes":  # to which of them?
+        again = replace(talk.say("utter_clarify", state), choices=state.offered)
+        return Turn(state, (again,), decision="clarify", why=("a bare yes to several",))
+    if talk.ear.act == "no":
+        return unknown(talk, state)
     place = entity(talk.ear.reading, "country") or entity(talk.ear.reading, "province")
     known = replace(state, slots={**state.slots, place.kind: place.value}) if place else state
     count = len(talk.ear.text.split())

@@ -53,6 +53,7 @@ REQUIRED: tuple[str, ...] = (
     "feedback",
     "chat_feedback",
     "urgent_help",
+    "appointment",
     "welcome",
     "delete_data",
     "language",

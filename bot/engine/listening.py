@@ -120,8 +120,10 @@ def _standing_for(book: Book, state: State, text: str) -> str:
 
 
 def _agreed(state: State, act: str) -> str:
-    """A bare yes or no to the choices shown last."""
+    """A bare yes or no to the choices shown last; titles of questions are no yes (“Được hỗ trợ gì?”)."""
     for choice in state.offered:
+        if choice.payload.partition(":")[0] in ("article", "topic", "case", "part"):
+            continue
         first = fold(choice.title).split(" ")[:1]
         if (
             choice.payload

@@ -311,14 +311,18 @@ def _asked(talk: Talk, state: State) -> Turn:
         return turn
     if turn := answers.answers(talk, state):
         return turn
+    if ear.act in ("yes", "no") and (turn := answers.narrowed(talk, state)):
+        return turn
     if turn := dialogue.small(talk, state):
         return turn
     if ear.act in FOREIGN and state.locale == "vi":
         return dialogue.begin(talk, state, "language")
     if ear.act in FOREIGN and talk.heard.world.ticket == "none":
         return answers.brought(talk, state, (Missed(),))  # articles are Vietnamese: a person reads what OSSO cannot
-    if _urgent(talk):
+    if _asked_among(talk, "urgent_help") and not dialogue.asks(ear.text):
         return dialogue.begin(talk, state, "urgent_help")
+    if any(item.kind in ("date", "phone") for item in ear.reading.entities) and _asked_among(talk, "appointment"):
+        return dialogue.begin(talk, state, "appointment")
     if ear.act in ("back", "skip", "cancel"):
         after = replace(state, unknowns=0)
         return Turn(after, (talk.say("utter_menu", state),), decision="flow", why=(f"{ear.act}, but nothing is open",))
@@ -338,13 +342,11 @@ def _asked(talk: Talk, state: State) -> Turn:
     return answers.unknown(talk, state)
 
 
-def _urgent(talk: Talk) -> bool:
-    """Whether she asks for help that cannot wait among other words (“em cần giúp ngay, không có chỗ ở”)."""
+def _asked_among(talk: Talk, intent: str) -> bool:
+    """Whether a phrase of the intent stands among other words (“em cần giúp ngay, không có chỗ ở”)."""
     said = f" {fold(talk.ear.text)} "
-    phrases = (fold(phrase) for phrase in talk.book.flows.examples.get("urgent_help", ()))
-    return not dialogue.asks(talk.ear.text) and any(
-        phrase.count(" ") >= 2 and f" {phrase} " in said for phrase in phrases
-    )
+    phrases = (fold(phrase) for phrase in talk.book.flows.examples.get(intent, ()))
+    return any(" " in phrase and f" {phrase} " in said for phrase in phrases)
 
 
 def _said_anew(talk: Talk, state: State) -> Turn | None:
