@@ -15,9 +15,11 @@ from bot.flows.values import Act, Collect
 from bot.messages import (
     Choice,
     Danger,
+    Entity,
     Heard,
     Missed,
     OpenTicket,
+    Reading,
     RunAction,
     State,
     Subscription,
@@ -412,3 +414,15 @@ def test_a_state_of_older_flow_files_only_forgets() -> None:
     assert done.state.stack == ()
     assert "gone" not in done.state.slots
     assert done.state.slots["province"] == "hai-phong"
+
+
+def test_a_phrase_with_its_time_begins_the_appointment_and_without_one_does_not() -> None:
+    def reads(text: str, **_: Any) -> Reading:
+        found = (Entity("date", "chiều mai", "chiều mai", 0, 1),) if "chiều mai" in text else ()
+        return Reading(text, text, entities=found)
+
+    parts = replace(book(), reader=reads)
+    asked = take_turn(parts, at("", ""), Heard("chị gọi cho em chiều mai nhé", at=START, world=WORLD))
+    assert asked.state.flow == "appointment"
+    other = take_turn(parts, at("", ""), Heard("chồng gọi cho em hoài", at=START, world=WORLD))
+    assert other.state.flow == ""
