@@ -33,6 +33,8 @@ LOCALES = Path(__file__).parent.parent / "locales"
 MOST_BYTES = 25_000_000  # one picture or file at a time; each view may ask for less
 FORM_MEMORY = 1_000_000
 
+SHORT = {400: "Trang này đã cũ", 413: "Tệp quá lớn", 503: "Máy chủ đang bận"}  # for a page that asks by itself
+
 # The navigation, in order. A place whose view is not there yet is left out.
 PLACES: tuple[Place, ...] = (
     Place("desk.queue", "Hàng chờ", ("counsellor", "lead")),
@@ -156,7 +158,9 @@ def _errors(app: Flask) -> None:
         if code >= 500:
             log.get().error("desk page failed", code=reference, status=code, place=request.endpoint or "")
         if request.headers.get("Sec-Fetch-Dest", "document") != "document":
-            return make_response(Response(why or translate("Không được."), code, mimetype="text/plain"))
+            return make_response(
+                Response(why or translate(SHORT.get(code, "Không được.")), code, mimetype="text/plain")
+            )
         breaking = _breaking() if code in (404, 409) else {}
         return make_response(page("error.html", code=code, why=why, reference=reference, breaking=breaking), code)
 

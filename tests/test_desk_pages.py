@@ -12,15 +12,18 @@ from pathlib import Path
 
 import pytest
 from babel.messages.pofile import read_po
+from markupsafe import escape
 from PIL import Image
 from sqlalchemy import event, select
 
+from bench.tickets import fill
 from bot.errors import Refused
+from bot.messages import Attachment
 from bot.store import queries
 from bot.store.crypto import Keyring
 from bot.store.database import Database
 from handoff import deeds, media
-from handoff.accounts import ROLES, Role
+from handoff.accounts import ROLES, Role, members
 from handoff.accounts.queries import audit
 from handoff.desk import words
 from handoff.desk.live import Interest, Watch, _Marks, look
@@ -29,6 +32,7 @@ from handoff.desk.search import place
 from handoff.routing import AWAY_MS
 from tests.conftest import SECRET
 from tests.desk_room import DeskRoom
+from tests.stage import message
 
 HOUR = 3_600_000
 SCRIPTS = ("<script>alert(1)</script>", '"><img src=x onerror=alert(1)>', "{{ 7*7 }}", "javascript:alert(1)")
@@ -277,6 +281,16 @@ def test_script_stays_text_everywhere(room: DeskRoom, script: str) -> None:
     assert script[:7].replace("<", "&lt;").replace('"', "&#34;").replace(">", "&gt;") in her.get("/replies").text
 
 
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_the_name_of_a_file_stays_text_too(room: DeskRoom, script: str) -> None:
+    mai, reference = room.hire("mai"), room.asks()
+    file = Attachment("file", url="https://f.zdn.vn/x", name=script)
+    room.stage.hear(message("", key="file", attachments=(file,)))
+    room.take(mai, reference)
+    page = room.browser(mai).get(f"/tickets/{reference}").text
+    assert f">Tệp: {escape(script)} <" in " ".join(page.split())
+
+
 def test_forms_without_our_token_change_nothing(room: DeskRoom) -> None:
     mai = room.hire("mai")
     reference = room.asks()
@@ -310,6 +324,40 @@ def test_draft_survives_the_end_of_a_session(room: DeskRoom) -> None:
     room.later(40 * 60_000)
     assert her.get(f"/tickets/{reference}/talk", Sec_Fetch_Dest="empty").status_code == 401
     assert "đang viết dở" in room.browser(mai).get(f"/tickets/{reference}").text
+
+
+def test_disabled_in_the_middle_of_a_chat(room: DeskRoom) -> None:
+    """Her next click finds her signed out, nothing of hers is said, and the woman is back in the queue."""
+    mai, boss = room.hire("mai"), room.hire("boss", ("admin", "*"))
+    reference = room.asks()
+    room.take(mai, reference)
+    her = room.browser(mai)
+    her.get(f"/tickets/{reference}")
+    members.disable(room.accounts, boss, mai.uuid)
+    answer = her.post(f"/tickets/{reference}/reply", {"text": "còn một câu"}, Sec_Fetch_Dest="empty")
+    assert answer.status_code == 401
+    room.tick()
+    room.drain()
+    assert "còn một câu" not in room.said()
+    assert (room.ticket(reference)["state"], room.owner(reference)) == ("waiting", "bot")
+
+
+def test_thousands_of_tickets_are_counted_and_shown_by_pages(room: DeskRoom) -> None:
+    mai, boss = room.hire("mai"), room.hire("boss", ("lead", "*"))
+    fill(room.database, "sqlite", mai=mai.id, now=room.now, waiting=2_000, closed=3_000)
+    lead = room.browser(boss)
+    first = lead.get("/queue").text
+    assert first.count('class="line ') == 50  # danger stands in a list of its own
+    assert "1334 chị đang chờ" in first
+    assert "Khẩn cấp, chưa có người nhận" in first
+    assert "301–350 trong 2000 ca" in lead.get("/queue?view=all&page=6").text
+    assert lead.get("/queue?view=all&page=999").status_code == 200
+    hers = room.browser(mai)
+    assert "Đã xong" in hers.get("/queue?view=closed").text
+    waiting = room.stage.rows("SELECT count(*) FROM ticket WHERE state = 'waiting' AND office IN ('hn', '')")[0][0]
+    assert f"{waiting} chị đang chờ" in hers.get("/queue").text
+    held = room.stage.rows(f"SELECT count(*) FROM ticket WHERE staff_id = {mai.id} AND closed_at IS NULL")[0][0]
+    assert f'data-count="mine">{held}<' in hers.get("/queue?view=mine").text
 
 
 def test_danger_is_unmissable_and_its_closing_asks(room: DeskRoom) -> None:
@@ -470,6 +518,22 @@ def test_pictures_are_re_encoded_without_hidden_data() -> None:
 def test_everything_else_is_refused_by_content(raw: bytes) -> None:
     with pytest.raises(Refused):
         media.clean(raw)
+
+
+def test_a_picture_of_twenty_megabytes_or_a_program_is_refused_and_nothing_is_kept(room: DeskRoom) -> None:
+    mai, reference = room.hire("mai"), room.asks()
+    room.take(mai, reference)
+    her = room.browser(mai)
+    for raw, status in (
+        (jpeg() + bytes(20_000_000), 409),
+        (b"\xff\xd8\xff" + b"MZ" * 500, 409),
+        (jpeg() + bytes(25_000_000), 413),
+    ):
+        answer = her.post(f"/tickets/{reference}/picture", {"file": (io.BytesIO(raw), "<b>ảnh.jpg")})
+        assert answer.status_code == status
+        assert "Về cuộc trò chuyện" in answer.text or status == 413
+    assert room.stage.rows("SELECT count(*) FROM media") == [(0,)]
+    assert room.log(reference)[-1] == "taken"
 
 
 def test_a_sent_picture_can_be_fetched_by_its_token_alone(room: DeskRoom) -> None:

@@ -137,7 +137,6 @@ def _chat(reference: str) -> dict[str, Any]:
         "offices": frame().accounts.offices(),
         "shown": lambda name, value: _shown(mind, name, value),
         "later_from": words.local(now() + 10 * MINUTE).strftime("%Y-%m-%dT%H:%M"),
-        "undoable": [one.key for one in found.bubbles if one.status == "held" and one.staff_id == staff.id],
     }
 
 

@@ -34,7 +34,7 @@ def team() -> str:
     with frame().parts.database.read() as connection:
         mine = _mine(counsellors(connection, now()))
         ids = [one.id for one in mine]
-        found = rows.listing(board(connection), wish({"view": "all"}))
+        found = rows.listing(board(connection), wish({"view": "team"}))
         cards = {row["staff_id"]: row for row in connection.execute(select(card)).mappings()}
         seen = {row["staff_id"]: row for row in connection.execute(select(presence)).mappings()}
         public = {row.id: row.uuid for row in connection.execute(select(members.c.id, members.c.uuid))}

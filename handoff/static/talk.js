@@ -173,6 +173,22 @@
     send(event.submitter?.getAttribute("formaction") || reply.getAttribute("action"));
     for (const menu of reply.querySelectorAll("details[open]")) menu.removeAttribute("open");
   });
+  pictures.addEventListener("submit", async (event) => {
+    event.preventDefault();
+    const body = new FormData(pictures);
+    const once = fresh();
+    if (once) body.set("once", once);
+    for (const menu of reply.querySelectorAll("details[open]")) menu.removeAttribute("open");
+    try {
+      const answer = await post(pictures.action, body);
+      if (!answer.ok) { failed(answer); return; }
+      pictures.reset();
+      const told = await answer.json().catch(() => ({}));
+      if (told.once) undo(told.once, window.osso.told.undoWords, []);
+      await refresh();
+      toEnd();
+    } catch { toast(told.lostWords); }
+  });
   for (const field of [text, note]) {
     field.addEventListener("keydown", (event) => {
       if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) {

@@ -16,6 +16,7 @@ from playwright.sync_api import Browser, ConsoleMessage, Dialog, Page, expect
 
 from bot.store.crypto import Keyring
 from bot.store.database import Database
+from handoff.accounts import queries as accounts
 from handoff.accounts.staff import Staff
 from tests.conftest import SECRET
 from tests.desk_room import DeskRoom
@@ -67,8 +68,10 @@ def opened(
     *,
     dark: bool = False,
     large: bool = False,
+    refused: bool = False,
 ) -> Iterator[Page]:
-    """Her browser. A fault in the console, a dialog or a refused policy fails the test."""
+    """Her browser. A fault in the console, a dialog or a refused policy fails the test; with `refused` an answer that
+    refuses may be among them."""
     context = browser.new_context(viewport={"width": size[0], "height": size[1]})
     look = f"vi.{'large' if large else 'normal'}.{'dark' if dark else 'light'}"
     context.add_cookies(
@@ -87,7 +90,7 @@ def opened(
         dialog.dismiss()
 
     def on_console(told: ConsoleMessage) -> None:
-        if told.type == "error":
+        if told.type == "error" and not (refused and "status of 40" in told.text):
             faults.append(told.text)
 
     page.on("dialog", on_dialog)
@@ -193,3 +196,55 @@ def test_draft_is_there_after_a_reload(browser: Browser, house: House) -> None:
         expect(page.locator("#kept")).to_have_text("Đã lưu nháp")
         page.reload()
         expect(page.locator("#text")).to_have_value("em đang viết dở")
+
+
+def test_words_survive_the_end_of_a_session_and_go_out_after_signing_in_again(browser: Browser, house: House) -> None:
+    with opened(browser, house, house.mai, refused=True) as page:
+        page.goto(house.address + house.path("chat"))
+        with house.room.database.write() as connection:
+            accounts.end_sessions_of(connection, house.mai.id)
+        page.fill("#text", "câu này không được mất")
+        page.click("#send")
+        expect(page.locator("#toasts")).to_contain_text("Phiên làm việc đã hết")
+        expect(page.locator("#text")).to_have_value("câu này không được mất")
+        cookie = house.room.cookie(house.mai)  # as another tab does
+        page.context.add_cookies([{"name": "osso", "value": cookie, "url": house.address}])
+        page.click("#send")
+        expect(page.locator("#talk .mine .said").last).to_have_text("câu này không được mất")
+        expect(page.locator("#text")).to_have_value("")
+
+
+def test_a_message_is_kept_as_a_saved_reply_and_found_again(browser: Browser, house: House) -> None:
+    with opened(browser, house, house.mai) as page:
+        page.goto(house.address + house.path("chat"))
+        page.locator("[data-keep]").first.click()
+        expect(page.locator("#save-reply [name=body]")).to_have_value("Chào chị, em là Mai")
+        page.fill("#save-reply [name=title]", "Lời đầu tiên")
+        page.click("#save-reply button.button:not(.quiet)")
+        expect(page.locator("#toasts")).to_contain_text("Đã lưu câu mẫu")
+        page.fill("#text", "")
+        page.keyboard.press("/")
+        page.fill("#find", "loi dau tien")
+        expect(page.locator("#found")).to_contain_text("Lời đầu tiên")
+        page.keyboard.press("Enter")
+        expect(page.locator("#text")).to_have_value("Chào chị, em là Mai")
+
+
+def test_danger_stands_over_every_page_and_rings(browser: Browser, house: House) -> None:
+    house.room.says("cứu em", person="red")
+    with opened(browser, house, house.mai, PHONE) as page:
+        page.add_init_script(
+            "localStorage.setItem('osso-bell', 'on'); window.rang = 0;"
+            "const make = AudioContext.prototype.createOscillator;"
+            "AudioContext.prototype.createOscillator = function () { window.rang += 1; return make.call(this); };"
+        )
+        for path in (house.path("chat"), "/queue?view=mine"):
+            page.goto(house.address + path)
+            bar = page.locator("#urgent")
+            expect(bar).to_be_in_viewport()
+            expect(page).to_have_title(re.compile("^‼"))
+            before = int(re.findall(r"\d+", bar.inner_text())[0])
+            house.room.says("cứu em", person=f"red{path}")
+            expect(bar).to_contain_text(str(before + 1))
+            page.wait_for_timeout(1_000)
+            assert page.evaluate("() => window.rang") >= 4
