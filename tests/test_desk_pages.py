@@ -524,14 +524,11 @@ def test_a_picture_of_twenty_megabytes_or_a_program_is_refused_and_nothing_is_ke
     mai, reference = room.hire("mai"), room.asks()
     room.take(mai, reference)
     her = room.browser(mai)
-    for raw, status in (
-        (jpeg() + bytes(20_000_000), 409),
-        (b"\xff\xd8\xff" + b"MZ" * 500, 409),
-        (jpeg() + bytes(25_000_000), 413),
-    ):
+    for raw in (jpeg() + bytes(20_000_000), b"\xff\xd8\xff" + b"MZ" * 500):
         answer = her.post(f"/tickets/{reference}/picture", {"file": (io.BytesIO(raw), "<b>ảnh.jpg")})
-        assert answer.status_code == status
-        assert "Về cuộc trò chuyện" in answer.text or status == 413
+        assert answer.status_code == 409
+        assert "Về cuộc trò chuyện" in answer.text
+        answer.request.close()
     assert room.stage.rows("SELECT count(*) FROM media") == [(0,)]
     assert room.log(reference)[-1] == "taken"
 
