@@ -18,7 +18,7 @@ from sqlalchemy import event, select
 
 from bench.tickets import fill
 from bot.errors import Refused
-from bot.messages import Attachment
+from bot.messages import Attachment, Echo
 from bot.store import queries
 from bot.store.crypto import Keyring
 from bot.store.database import Database
@@ -32,7 +32,7 @@ from handoff.desk.search import place
 from handoff.routing import AWAY_MS
 from tests.conftest import SECRET
 from tests.desk_room import DeskRoom
-from tests.stage import message
+from tests.stage import address, message
 
 HOUR = 3_600_000
 SCRIPTS = ("<script>alert(1)</script>", '"><img src=x onerror=alert(1)>', "{{ 7*7 }}", "javascript:alert(1)")
@@ -389,6 +389,19 @@ def test_presence_is_shown_to_others_in_chat_and_list(room: DeskRoom) -> None:
         assert shown in theirs.get(f"/tickets/{reference}/talk").text
     room.later(AWAY_MS)
     assert "Mai đang" not in theirs.get("/queue/list").text
+
+
+def test_what_is_answered_from_the_page_inbox_appears_and_the_bot_is_silent(room: DeskRoom) -> None:
+    mai = room.hire("mai")
+    room.stage.accept(message("em hỏi chút", key="m1"))
+    room.stage.hear(Echo("e1", address(), room.now, author="person", id="x", text="Chào em, chị trả lời từ trang"))
+    room.drain()
+    assert room.said() == []
+    reference = room.stage.rows("SELECT uuid FROM ticket")[0][0]
+    room.change(reference, staff_id=mai.id, office="hn")
+    page = room.browser(mai).get(f"/tickets/{reference}").text
+    assert "Chào em, chị trả lời từ trang" in page
+    assert "Từ ứng dụng của nền tảng" in page
 
 
 def test_print_has_no_notes(room: DeskRoom) -> None:

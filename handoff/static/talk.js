@@ -27,6 +27,12 @@
       if (fresh && old) {
         token(fresh.dataset.token);
         if (fresh.dataset.state !== old.dataset.state && (!text || !text.value.trim())) { location.reload(); return; }
+        if (fresh.dataset.state !== old.dataset.state) {  // she is writing: the page stays, only told
+          const holder = (one) => one.dataset.state.split(" ")[1];
+          if (holder(fresh) !== holder(old)) toast(told.movedWords);
+          old.dataset.state = fresh.dataset.state;
+          old.querySelector("#talk-top").replaceWith(document.adoptNode(fresh.querySelector("#talk-top")));
+        }
         const talk = fresh.querySelector("#talk");
         const before = old.querySelector("#talk");
         if (talk.innerHTML !== before.innerHTML) {

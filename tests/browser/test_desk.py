@@ -248,3 +248,52 @@ def test_danger_stands_over_every_page_and_rings(browser: Browser, house: House)
             expect(bar).to_contain_text(str(before + 1))
             page.wait_for_timeout(1_000)
             assert page.evaluate("() => window.rang") >= 4
+
+
+def test_two_counsellors_see_each_other_and_pass_a_chat_on(browser: Browser, house: House) -> None:
+    room = house.room
+    lan = room.hire("lan")
+    reference = room.asks("em muốn hỏi quốc tịch của con", person="t", topic="legal")
+    room.take(house.mai, reference)
+    chat = f"{house.address}/tickets/{reference}"
+    with (
+        opened(browser, house, house.mai, refused=True) as mine,
+        opened(browser, house, lan, PHONE, refused=True) as hers,
+    ):
+        mine.goto(chat)
+        hers.goto(f"{house.address}/queue?view=team")
+        for tab, field, doing in (("reply", "#text", "đang viết trả lời"), ("note", "#note", "đang viết ghi chú")):
+            mine.wait_for_timeout(3_100)  # a sign of writing is given every three seconds
+            room.later(3_100)
+            mine.click(f"#tab-{tab}")
+            mine.fill(field, "một hai ba")
+            expect(hers.locator(".seen", has_text="Mai")).to_have_text(f"Mai {doing}")
+
+        def ask(words: str) -> None:
+            mine.click("summary:has-text('Chuyển')")
+            mine.locator("select[name=to]").first.select_option(label="Lan")
+            mine.select_option("select[name=reason]", "skill")
+            mine.fill("textarea[name=words]", words)
+            mine.click("button:has-text('Nhờ nhận ca')")
+            expect(mine.locator("#talk-top")).to_contain_text("Đang chờ Lan nhận ca")
+
+        ask("Cần người rành quốc tịch")
+        call = hers.locator(".call", has_text="Muốn chuyển ca này cho chị")
+        call.get_by_role("button", name="Không nhận được").click()
+        expect(mine.locator("#talk-top")).not_to_contain_text("Đang chờ Lan nhận ca")
+        assert "chưa nhận ca chị chuyển" in room.browser(house.mai).get("/queue?view=calls").text
+        mine.goto(chat)
+        ask("Nhờ chị lần nữa")
+        call.get_by_role("button", name="Nhận ca", exact=True).click()
+        hers.wait_for_url("**/tickets/*")
+        expect(hers.locator("#talk .note").last).to_contain_text("Nhờ chị lần nữa")  # what was written travels along
+        expect(hers.locator("#text")).to_be_enabled()
+        assert room.ticket(reference)["staff_id"] == lan.id
+    with opened(browser, house, house.mai, refused=True) as stale:
+        room.change(reference, staff_id=house.mai.id)
+        stale.goto(chat)
+        stale.fill("#text", "câu của thẻ cũ")
+        room.change(reference, staff_id=lan.id)
+        stale.click("#send")
+        expect(stale.locator("#toasts")).to_contain_text("(Lan)")
+        expect(stale.locator("#text")).to_have_value("câu của thẻ cũ")
