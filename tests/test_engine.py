@@ -426,3 +426,13 @@ def test_a_phrase_with_its_time_begins_the_appointment_and_without_one_does_not(
     assert asked.state.flow == "appointment"
     other = take_turn(parts, at("", ""), Heard("chồng gọi cho em hoài", at=START, world=WORLD))
     assert other.state.flow == ""
+
+
+def test_who_never_chose_a_language_is_answered_in_the_one_she_cries_out_in() -> None:
+    chat = Chat(parts=replace(book(), screen=Screen.load(ROOT / "knowledge")))
+    done = chat.you("남편이 때려요")
+    assert done.decision == "safety"
+    assert "113 전화 (베트남)" in [choice.title for reply in done.replies for choice in reply.choices]
+    assert "giờ" not in words(done)
+    assert chat.now.locale == "ko"
+    assert "상담사" in words(chat.you("상담사"))

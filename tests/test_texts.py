@@ -33,6 +33,7 @@ def test_the_catalogue_is_complete_for_the_frame(locale: str) -> None:
 
 def test_vietnamese_is_its_own_source() -> None:
     assert {text: book().texts.get("vi", text) for text in ALL} == {text: text for text in ALL}
+    assert [text for text in ALL if checks.alarming(text)] == []
 
 
 @pytest.mark.parametrize("locale", ["ko", "en"])

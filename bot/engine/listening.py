@@ -71,6 +71,13 @@ def listen(book: Book, state: State, heard: Heard) -> Ear:
     return Ear(text, act=act, reading=reading)
 
 
+def language(text: str, act: str) -> str:
+    """`ko` or `en` when her words are in it, else nothing."""
+    if _HANGUL.search(text) or act == "foreign_ko":
+        return "ko"
+    return "en" if act == "foreign_en" else ""
+
+
 def _tap(book: Book, payload: str, text: str) -> Ear:
     """`/intent`, `intent` and `flow:name` are acts; every other payload is for the room that made it."""
     act = payload.removeprefix("/")

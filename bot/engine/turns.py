@@ -9,7 +9,7 @@ from typing import Any
 from bot.engine import answers, dialogue
 from bot.engine.book import Book, Ear, Talk, then
 from bot.engine.events import honoured
-from bot.engine.listening import KINDS, listen
+from bot.engine.listening import KINDS, language, listen
 from bot.engine.places import nearest
 from bot.flows.conditions import Scalar
 from bot.flows.walk import at, go_on
@@ -129,13 +129,17 @@ def _ticket(danger: Danger, state: State) -> OpenTicket:
 
 
 def _safety(talk: Talk, state: State, danger: Danger) -> Turn:
-    """First words and numbers; menus, flows and surveys are off. CHECK only asks, and keeps the open question."""
+    """First words and numbers; menus, flows and surveys are off. CHECK only asks, and keeps the open question.
+    Who never chose a language is answered in the one she cries out in."""
     world = talk.heard.world
+    opens = world.opens
+    if state.locale == "vi" and (spoken := language(talk.heard.text, talk.ear.act)):
+        state, opens = replace(state, locale=spoken), ""  # the hour is in words of the other language
     replies = talk.book.screen.crisis_replies(
         danger,
         country=str(state.slots.get("country") or ""),
         staffed=world.staffed,
-        opens=world.opens,
+        opens=opens,
         locale=state.locale,
     )
     why = (f"danger {danger.level} {danger.category}".strip(), *danger.why)

@@ -169,6 +169,7 @@ DELIVERY = {
     "failed window": "Không gửi được: quá thời hạn của nền tảng",
     "failed gone": "Không gửi được: chị ấy đã chặn hoặc rời kênh",
     "withheld": "Bot không nói câu này, vì đã có người nhận ca",
+    "withheld stopped": "Không gửi: chị ấy đã xin dừng nhận tin",
     "withheld unsafe": "Không gửi: chị ấy xin đừng nhắn lúc này",
     "cancelled": "Đã rút lại",
 }
