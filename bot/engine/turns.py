@@ -325,6 +325,8 @@ def _asked(talk: Talk, state: State) -> Turn:
         return answers.brought(talk, state, (Missed(),))  # articles are Vietnamese: a person reads what OSSO cannot
     if _asked_among(talk, "urgent_help") and not dialogue.asks(ear.text):
         return dialogue.begin(talk, state, "urgent_help")
+    if answers.entity(ear.reading, "province") and " van phong " in f" {fold(ear.text)} ":
+        return dialogue.begin(talk, state, "find_office")
     if any(item.kind in ("date", "phone") for item in ear.reading.entities) and _asked_among(talk, "appointment"):
         return dialogue.begin(talk, state, "appointment")
     if ear.act in ("back", "skip", "cancel"):
