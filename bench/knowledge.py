@@ -33,7 +33,7 @@ from bot.settings import read_settings
 ROOT = Path(__file__).parents[1] / "knowledge"
 TODAY = date(2026, 11, 25)
 MANY, EACH = 2_000, 12
-TICK, IDLE = 0.0005, 3.0  # seconds between two looks at the clock, and of looking while nothing happens
+TICK, BETWEEN, IDLE = 0.0005, 0.05, 3.0  # seconds: of one look at the clock, between two turns, of doing nothing
 ROUNDS = 3
 
 
@@ -163,16 +163,16 @@ def _reload(folder: Path) -> Iterator[Figure]:
     def turn() -> None:
         library.matcher.think(State(welcomed=True), Heard(text="ly hôn bên Hàn rồi thì về ghi chú ở đâu"))
 
-    for name, what in (("thread that ticks", lambda: time.sleep(TICK)), ("turn", turn)):
-        idle = [_longest(lambda: time.sleep(IDLE), what) for _ in range(ROUNDS)]
-        loading = [_longest(reload, what) for _ in range(ROUNDS)]
+    for name, what, pause in (("thread that ticks", lambda: time.sleep(TICK), 0.0), ("turn", turn, BETWEEN)):
+        idle = [_longest(lambda: time.sleep(IDLE), what, pause=pause) for _ in range(ROUNDS)]
+        loading = [_longest(reload, what, pause=pause) for _ in range(ROUNDS)]
         added = statistics.median(loading) - statistics.median(idle)
         yield at_most(f"longest wait of a {name} that a reload adds", max(added, 0) * 1000, 50, "ms")
         shown = " / ".join(", ".join(f"{one * 1000:.0f}" for one in sorted(held)) for held in (idle, loading))
         yield told("  longest of each round, idle / reloading", f"{shown} ms")
 
 
-def _longest(meanwhile: Callable[[], object], what: Callable[[], object]) -> float:
+def _longest(meanwhile: Callable[[], object], what: Callable[[], object], *, pause: float) -> float:
     """The most seconds that `what`, done over and over in a thread of its own, took once while something went on."""
     over = threading.Event()
     taken: list[float] = []
@@ -182,6 +182,7 @@ def _longest(meanwhile: Callable[[], object], what: Callable[[], object]) -> flo
             began = time.perf_counter()
             what()
             taken.append(time.perf_counter() - began)
+            over.wait(pause)
 
     thread = threading.Thread(target=again)
     thread.start()

@@ -126,7 +126,10 @@ def test(tools: Tools, folds: int, least: float, least_new: float, save: bool) -
         total = trial.score(wanted)
         click.echo(f"câu mẫu: {total.asked} câu, đúng ngay {total.top1:.1%}, trong ba lựa chọn {total.top3:.1%}")
     now = trial.winners([*written, *golden])
-    click.echo(f"Đổi bài hoặc đổi mức chắc chắn so với lần đăng trước: {_moved(tools.root, now)} câu")
+    if (tools.root / trial.WINNERS).exists():
+        click.echo(f"Đổi bài hoặc đổi mức chắc chắn so với lần đăng trước: {_moved(tools.root, now)} câu")
+    else:
+        click.echo("Chưa có mốc để so sánh: máy chủ giữ mốc sau lần đăng đầu tiên, hoặc dùng osso kb mark.")
     if save:
         trial.save_winners(tools.root, now)
     sys.exit(min(totals[0].top1, totals[1].top1) < least or (folds > 0 and totals[2].top1 < least_new))
@@ -372,8 +375,7 @@ def _golden(root: Path, reader: trial.Reader) -> list[trial.Answered]:
 
 def _moved(root: Path, now: trial.Winners) -> int:
     """Prints what changed since the last publishing and counts it."""
-    path = root / trial.WINNERS
-    before = trial.read_winners(path.read_text("utf-8")) if path.exists() else {}
+    before = trial.read_winners((root / trial.WINNERS).read_text("utf-8"))
     moved = trial.changed(before, now)
     for text, (winner, band), (new, new_band) in moved:
         click.echo(f"đổi: “{text}” {winner} ({band}) → {new} ({new_band})")
