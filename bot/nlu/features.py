@@ -7,7 +7,7 @@ import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import chain, pairwise
+from itertools import chain
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,31 +17,35 @@ Floats = NDArray[np.float32]
 Written = tuple[Sequence[str], Sequence[str]]  # tokens, concepts
 WINDOW = 8  # two words as far apart count as said together, in the view without marks
 RAREST, RAREST_PAIR = 2, 3  # what is met in fewer texts is dropped
-SHORTEST, LONGEST = 2, 5  # character runs
+SHORTEST, LONGEST = 3, 4  # character runs, in the view without marks
 _CACHED = 20_000  # tokens whose character runs are remembered
 BLOCK_WEIGHTS = np.array([1.0, 1.0, 0.5, 1.0]) / math.sqrt(3.25)  # words, pairs, concepts, characters
 
 
-def char_runs(token: str) -> list[str]:
-    """All runs of 2 to 5 characters of the token between two blanks."""
+def char_runs(token: str, *, longest: int = LONGEST) -> list[str]:
+    """All runs of 3 or 4 characters of the token between two blanks, or of none longer than that."""
     padded = f" {token[:40]} "
-    return [padded[i : i + n] for n in range(SHORTEST, LONGEST + 1) for i in range(len(padded) - n + 1)]
+    return [padded[i : i + n] for n in range(SHORTEST, longest + 1) for i in range(len(padded) - n + 1)]
 
 
-def codes(ids: Sequence[int], words: int, *, window: int) -> list[int]:
-    """One number for every two words side by side (the ends of the text count as words), and for every two nearby in
-    either order. `ids` are 0..words - 1, or -1 for an unknown word, which is in no pair."""
+def codes(texts: Sequence[Sequence[int]], words: int, *, window: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """One number for every two words side by side (the ends of a text count as words), and for every two nearby in
+    either order; and the text each is of. Words are 0..words - 1, or -1 for an unknown one, which is in no pair."""
     base = words + 2
-    ends = (words, *ids, words + 1)
-    found = [a * base + b for a, b in pairwise(ends) if a >= 0 and b >= 0]
-    beyond = base * base
-    for apart in range(2, min(window, len(ids) - 1) + 1):
-        found += [
-            beyond + (a * base + b if a < b else b * base + a)
-            for a, b in zip(ids, ids[apart:], strict=False)
-            if a >= 0 and b >= 0
-        ]
-    return found
+    gap = [-1] * window
+    row = np.array(list(chain.from_iterable((words, *ids, words + 1, *gap) for ids in texts)), np.int64)
+    text = np.repeat(np.arange(len(texts)), [len(ids) + 2 + window for ids in texts])
+    first, second = row[:-1], row[1:]
+    both = (first >= 0) & (second >= 0)
+    numbers, of = [(first * base + second)[both]], [text[:-1][both]]
+    row[row >= words] = -1  # the ends are in no further pairs
+    for apart in range(2, window + 1):
+        first, second = row[:-apart], row[apart:]
+        both = (first >= 0) & (second >= 0)
+        first, second = first[both], second[both]
+        numbers.append(base * base + np.minimum(first, second) * base + np.maximum(first, second))
+        of.append(text[:-apart][both])
+    return np.concatenate(numbers), np.concatenate(of)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,30 +91,28 @@ class View:
         """One row for each text; a row has length 1 when it has something of every block. Unknown things count
         nothing."""
         columns: list[int] = []
-        numbers: list[int] = []
         lengths: list[int] = []
-        pairs: list[int] = []
+        numbered: list[list[int]] = []
         words = len(self.words)
         first = words + len(self.codes)
         for tokens, concepts in texts:
-            before, earlier = len(columns), len(numbers)
+            before = len(columns)
             ids = [self.words.get(token, -1) for token in tokens]
             columns += [i for i in ids if i >= 0]
             columns += [first + self.concepts[c] for c in concepts if c in self.concepts]
-            for token in tokens:
+            for token in tokens if self.chars else ():
                 columns += self._runs.get(token) or self._run(token)
-            numbers += codes(ids, words, window=self.window)
+            numbered.append(ids)
             lengths.append(len(columns) - before)
-            pairs.append(len(numbers) - earlier)
         rows = np.arange(len(texts)) * self.size
-        wanted = np.array(numbers, np.int64)
+        wanted, of = codes(numbered, words, window=self.window)
         found = np.searchsorted(self.codes, wanted)
         found[found == len(self.codes)] = 0
         hit = self.codes[found] == wanted if len(self.codes) else np.zeros(len(wanted), bool)
         keys = np.concatenate(
             [
                 np.repeat(rows, lengths) + np.array(columns, np.int64),
-                np.repeat(rows, pairs)[hit] + found[hit] + words,
+                rows[of[hit]] + found[hit] + words,
             ]
         )
         return self._weighed(keys, len(texts))
@@ -136,19 +138,20 @@ class View:
         return runs
 
 
-def learn(texts: Sequence[Written], *, window: int) -> View:
-    """The vocabulary of the texts; words as far apart as the window make pairs, in a window of 1 only neighbours."""
+def learn(texts: Sequence[Written], *, window: int, longest: int = LONGEST) -> View:
+    """The vocabulary of the texts; words as far apart as the window make pairs, in a window of 1 only neighbours.
+    Character runs are at most `longest`, so in 0 there are none."""
     often = Counter(token for tokens, _ in texts for token in set(tokens))
     words = {token: at for at, token in enumerate(sorted(often))}
-    runs = {token: char_runs(token) for token in words}
+    runs = {token: char_runs(token, longest=longest) for token in words}
     chars: Counter[str] = Counter()
     concepts: Counter[str] = Counter()
-    near = []
     for tokens, named in texts:
-        near.append(codes([words[token] for token in tokens], len(words), window=window))
         chars.update(set(chain.from_iterable(runs[token] for token in tokens)))
         concepts.update(set(named))
-    numbers, times = _in_texts(near)
+    numbers, times = _in_texts(
+        *codes([[words[token] for token in tokens] for tokens, _ in texts], len(words), window=window)
+    )
     enough = times >= np.where(numbers < (len(words) + 2) ** 2, RAREST, RAREST_PAIR)
     numbers, times = numbers[enough], times[enough]
     kept = sorted(run for run, count in chars.items() if count >= RAREST)
@@ -166,10 +169,11 @@ def learn(texts: Sequence[Written], *, window: int) -> View:
     )
 
 
-def _in_texts(found: Sequence[Sequence[int]]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Every number found, ascending, and in how many texts."""
-    count = max(len(found), 1)
-    flat = np.fromiter(chain.from_iterable(found), np.int64)
-    text = np.repeat(np.arange(len(found)), [len(numbers) for numbers in found])
-    numbers, times = np.unique(np.unique(flat * count + text) // count, return_counts=True)
-    return numbers, times
+def _in_texts(numbers: NDArray[np.int64], texts: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Every number, ascending, and in how many texts it is; `texts` gives the text each is of."""
+    count = int(texts.max(initial=0)) + 1
+    seen = numbers * count + texts
+    seen.sort()
+    once = seen[np.flatnonzero(np.diff(seen, prepend=-1))] // count
+    at = np.flatnonzero(np.diff(once, prepend=-1))
+    return once[at], np.diff(np.append(at, len(once)))
