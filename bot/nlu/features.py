@@ -19,7 +19,8 @@ WINDOW = 8  # two words as far apart count as said together, in the view without
 RAREST, RAREST_PAIR = 2, 3  # what is met in fewer texts is dropped
 SHORTEST, LONGEST = 3, 4  # character runs, in the view without marks
 _CACHED = 20_000  # tokens whose character runs are remembered
-BLOCK_WEIGHTS = np.array([1.0, 1.0, 0.5, 1.0]) / math.sqrt(3.25)  # words, pairs, concepts, characters
+_WEIGHTS = np.array([1.0, 1.2, 0.35, 0.8])  # words, pairs, concepts, characters
+BLOCK_WEIGHTS = _WEIGHTS / math.sqrt(_WEIGHTS @ _WEIGHTS)
 
 
 def char_runs(token: str, *, longest: int = LONGEST) -> list[str]:
