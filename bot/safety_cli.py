@@ -19,7 +19,7 @@ from bot.safety import score as scores
 
 KNOWLEDGE = Path(__file__).resolve().parent.parent / "knowledge"
 EXAMPLES = Path(__file__).resolve().parent.parent / "tests" / "data" / "safety"
-JUDGES = (EXAMPLES / "judge.tsv", EXAMPLES / "judge2.tsv")  # two authors; never looked at while writing danger signs
+JUDGES = tuple(EXAMPLES / f"judge{of}.tsv" for of in ("", "2", "3"))  # three authors; never looked at while writing
 FIGURES = {
     "recall": "found (CHECK and up)",
     "imminent": "found, imminent",
