@@ -19,7 +19,7 @@ from bot.settings import read_settings
 # Commands that live with their rooms: name -> module:attribute, and what the console gives them as context object.
 ROOMS = {
     "kb": ("bot.knowledge_cli:kb", "tools"),
-    "safety": ("bot.safety_cli:safety", ""),
+    "safety": ("bot.safety_cli:safety", "signing"),
     "flow": ("bot.flows_cli:flow", ""),
     "export": ("bot.flows_cli:export", ""),
     "user": ("handoff.cli:user", "accounts"),

@@ -6,7 +6,7 @@ import datetime
 import os
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import asdict, replace
 from functools import cache
 from pathlib import Path
@@ -28,7 +28,9 @@ from bot.store import migrate, queries
 from bot.store.crypto import Sealed
 from bot.store.database import Database
 from handoff.accounts import demo
+from handoff.accounts import queries as members
 from handoff.accounts.accounts import Accounts, open_accounts
+from handoff.accounts.chain import record_id
 from handoff.accounts.queries import rotate_wrapped as rotate_staff
 from handoff.content import approvals
 
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
 
     from bot.knowledge_cli import Tools
+    from bot.safety_cli import Signing
 
 DECISIONS = ("answer", "clarify", "safety", "person", "flow", "smalltalk", "unknown", "stop")
 
@@ -124,13 +127,7 @@ def tools() -> Tools:
 
     given = settings.merged(os.environ, Path(os.environ.get("OSSO_DOTENV", ".env")))
 
-    @cache
-    def ready() -> Accounts:
-        config = read_settings()
-        database = _opened(config)
-        if migrate.current(database) != migrate.newest():
-            raise Refused("The tables are not the newest: run `osso db upgrade` first.")
-        return open_accounts(config, database, clock=wiring.now_ms, offices=dict)
+    ready = cache(_people_known)
 
     def people() -> dict[str, Editor]:
         with ready().database.read() as connection:
@@ -139,6 +136,32 @@ def tools() -> Tools:
     root = Path(given.get("OSSO_KNOWLEDGE_DIR") or "knowledge")
     learned = Path(given.get("OSSO_DATA_DIR") or "var") / "cache"
     return Tools(root, approvals=lambda: approvals.Record(ready()), people=people, cache=learned)
+
+
+def signing() -> Signing:
+    """Who may sign danger signs, for `osso safety`; the database is opened only by the command that signs."""
+    from bot.safety_cli import Signing  # noqa: PLC0415 - the command that asks has it already
+
+    ready = cache(_people_known)
+
+    def people() -> Collection[str]:
+        with ready().database.read() as connection:
+            return approvals.people(connection)
+
+    def record(login: str, content: str) -> None:
+        with ready().database.write() as connection:
+            who = members.member(connection, login=login)
+            record_id(ready(), connection, who["id"] if who else None, "danger.signed", "danger:signs", content)
+
+    return Signing(people, record)
+
+
+def _people_known() -> Accounts:
+    config = read_settings()
+    database = _opened(config)
+    if migrate.current(database) != migrate.newest():
+        raise Refused("The tables are not the newest: run `osso db upgrade` first.")
+    return open_accounts(config, database, clock=wiring.now_ms, offices=dict)
 
 
 def _demo_sign_in(config: Settings) -> list[str]:

@@ -8,18 +8,24 @@ from __future__ import annotations
 import datetime
 import json
 import time
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import click
 
-from bot.errors import ContentError
-from bot.safety import Screen, classify
+from bot.errors import ContentError, Refused
+from bot.nlu.words import load as words
+from bot.safety import Screen, classify, signing
 from bot.safety import lint as lints
 from bot.safety import score as scores
+from bot.safety.signs import load
 
 KNOWLEDGE = Path(__file__).resolve().parent.parent / "knowledge"
 EXAMPLES = Path(__file__).resolve().parent.parent / "tests" / "data" / "safety"
 JUDGES = tuple(EXAMPLES / f"judge{of}.tsv" for of in ("", "2", "3"))  # three authors; never looked at while writing
+LESSONS = tuple(EXAMPLES / f"{name}.tsv" for name in ("rules", "scenes", "learn3"))  # what the classifier learns from
 FIGURES = {
     "recall": "found (CHECK and up)",
     "imminent": "found, imminent",
@@ -28,6 +34,14 @@ FIGURES = {
     "false_alarms": "false alarms (AMBER and up)",
     "check_on_harmless": "CHECK on harmless",
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Signing:
+    """Who may sign, by login, and where a signature is told to the audit."""
+
+    people: Callable[[], Collection[str]]
+    record: Callable[[str, str], None]  # login, hash of what was signed
 
 
 @click.group()
@@ -73,16 +87,38 @@ def test(folder: Path, examples: tuple[Path, ...], *, as_json: bool, missed: boo
 
 @safety.command()
 @click.option("--folder", type=click.Path(exists=True, file_okay=False, path_type=Path), default=KNOWLEDGE)
-@click.option("--examples", type=click.Path(exists=True, path_type=Path), default=EXAMPLES / "rules.tsv")
-def train(folder: Path, examples: Path) -> None:
+@click.option("--examples", type=click.Path(exists=True, path_type=Path), multiple=True, default=LESSONS)
+def train(folder: Path, examples: tuple[Path, ...]) -> None:
     """Học lại bộ phân loại từ các câu có nhãn. / Train and freeze the classifier again."""
     from bot.safety import training  # noqa: PLC0415 - scikit-learn is loaded for this command only
 
     try:
         screen = Screen.load(folder)
-        pairs = training.examples(scores.rows(examples), folder, screen.calm)
+        rows = [row for path in examples for row in scores.rows(path)]
+        pairs = training.examples(rows, folder, screen.calm)
     except ContentError as error:
         raise click.ClickException(str(error)) from error
-    table = training.train(pairs, screen.lexicon)
+    table = training.train(pairs, partial(screen.features, longest=training.LONGEST))
     training.freeze(table, folder / "danger.bin", count=len(pairs), spelled=classify.spelling(screen.lexicon))
     click.echo(f"{len(pairs)} examples, {table.nbytes / 1e6:.1f} MB")
+
+
+@safety.command()
+@click.option("--folder", type=click.Path(exists=True, file_okay=False, path_type=Path), default=KNOWLEDGE)
+@click.option("--by", required=True, help="Tài khoản của người ký. / The login of who signs.")
+@click.pass_obj
+def sign(opened: Callable[[], Signing], folder: Path, by: str) -> None:
+    """Ký bản danger.yml này; cần hai người khác nhau. / Sign this very content; two different people must."""
+    made = opened()
+    if by not in made.people():
+        raise Refused(f"Không có tài khoản “{by}” trong nhóm nội dung / nobody of the content staff is called so")
+    path = folder / "danger.yml"
+    signs, findings = load(path, words(folder / "words.yml"))
+    if signs is None:
+        raise ContentError([finding for finding in findings if finding.severity == "error"])
+    today = datetime.datetime.now(datetime.UTC).date()
+    text = signing.sign(path.read_text(encoding="utf-8"), signs, by=by, on=today)
+    made.record(by, signs.digest)
+    path.write_text(text, encoding="utf-8")
+    missing = max(0, signing.NEEDED - len(signing.signers(signs)) - 1)
+    click.echo(f"{signs.digest}: {by} đã ký, còn thiếu {missing} người / signed, {missing} more must")

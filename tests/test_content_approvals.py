@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 from datetime import date, datetime
 from pathlib import Path
@@ -31,6 +32,7 @@ from tests.conftest import SECRET
 from tests.content_stage import ContentRoom
 from tests.knowledge_sample import changed, put, sample
 
+ROOT = Path(__file__).resolve().parent.parent
 TODAY = date(2026, 11, 25)
 ON = "2026-11-25T08:00:00+07:00"
 
@@ -273,6 +275,21 @@ def test_the_commands_write_the_same_record(osso: ContentRoom) -> None:
     assert ("article.published", "article:leg-mot", osso.article().hash) in osso.audited()
     assert run("diff", "leg-mot").output == ""
     assert "Không có tài khoản “ai”" in run("submit", "leg-mot", "--by", "ai").output
+
+
+def test_danger_signs_are_signed_by_two_of_the_content_staff(osso: ContentRoom, tmp_path: Path) -> None:
+    for name in ("danger.yml", "words.yml"):
+        shutil.copy(ROOT / "knowledge" / name, tmp_path)
+    osso.hire("bich", "counsellor")
+
+    def sign(by: str) -> Result:
+        return CliRunner().invoke(main, ["safety", "sign", "--folder", str(tmp_path), "--by", by])
+
+    assert "1 more" in sign("mai").output
+    assert [sign(by).exit_code for by in ("mai", "bich", "lan")] == [1, 1, 0]
+    told = [row for row in osso.audited() if row[0] == "danger.signed"]
+    assert len(told) == 2
+    assert len({content for *_, content in told}) == 1
 
 
 def test_checking_files_needs_no_database_and_no_keys(osso: ContentRoom, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -81,6 +81,21 @@ def test_red_opens_its_ticket_in_the_accept_transaction(stage: Stage) -> None:
     assert accepted.wake[0][1] == 3
 
 
+def test_danger_written_into_a_message_afterwards_is_heard_like_any_other(stage: Stage) -> None:
+    stage.accept(message("em chào chị", key="m1"))
+    assert stage.rows("SELECT count(*) FROM ticket") == [(0,)]
+    edited = stage.accept(message("cứu với", key="m1:edit:1", edits="m1"))
+    assert stage.rows("SELECT reason, level, state FROM ticket") == [("danger", "RED", "waiting")]
+    assert edited.wake[0][1] == 3
+
+
+def test_no_later_word_lowers_a_red_ticket(stage: Stage) -> None:
+    stage.write("cứu với")
+    for number, words in enumerate(("em đùa thôi mà chị", "không sao đâu", "em nhắn nhầm")):
+        stage.write(words, key=f"later{number}")
+    assert stage.rows("SELECT level, state FROM ticket WHERE reason = 'danger'") == [("RED", "waiting")]
+
+
 def test_whoever_was_met_is_accepted_in_one_statement_and_danger_takes_the_long_way(stage: Stage) -> None:
     stage.accept(message("một", key="m1"))
     opened: list[object] = []

@@ -73,6 +73,32 @@ def test_danger_is_heard_at_every_step(flow: str, step: str) -> None:
     assert (silent.replies, [ticket.level for ticket in tickets(silent)]) == ((), ["RED"])
 
 
+def test_the_question_of_check_waits_a_quarter_of_an_hour_and_then_tells_a_person() -> None:
+    asked = turn(at("", ""), "em mệt mỏi quá rồi")
+    assert tickets(asked) == []
+    assert [effect for effect in asked.effects if isinstance(effect, Timer)] == [
+        Timer("danger", START + 15 * 60_000, "danger:silence")
+    ]
+    silent = turn(asked.state, payload="danger:silence")
+    assert (silent.replies, [ticket.level for ticket in tickets(silent)]) == ((), ["AMBER"])
+    meanwhile = turn(asked.state, payload="danger:silence", world=SILENT)
+    assert (meanwhile.replies, meanwhile.effects) == ((), ())  # somebody is with her already
+
+
+def test_the_levels_of_a_chat_add_up_turn_after_turn() -> None:
+    first = turn(at("", ""), "chồng hay đánh em")
+    again = take_turn(book(), first.state, Heard("nó hay đánh em lắm", at=START + 29 * 60_000, world=WORLD))
+    late = take_turn(book(), first.state, Heard("nó hay đánh em lắm", at=START + 31 * 60_000, world=WORLD))
+    assert [[ticket.level for ticket in tickets(done)] for done in (first, again, late)] == [
+        ["AMBER"],
+        ["RED"],
+        ["AMBER"],
+    ]
+    joke = take_turn(book(), again.state, Heard("em đùa thôi mà chị", at=START + 30 * 60_000, world=WORLD))
+    assert not any(ticket.reason == "danger" for ticket in tickets(joke))
+    assert joke.state.danger_at == again.state.danger_at  # what was RED stays on record
+
+
 @pytest.mark.parametrize(("flow", "step"), EVERYWHERE)
 @pytest.mark.parametrize("owner", SPEAKS)
 def test_in_every_owner_state_danger_person_and_stop_are_heard(flow: str, step: str, owner: str) -> None:

@@ -13,21 +13,21 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
-from click.testing import CliRunner
+from click.testing import CliRunner, Result
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bot.errors import ContentError
+from bot.errors import ContentError, Refused
 from bot.messages import LEVELS, Category, Danger, Finding, Level, Reply
 from bot.nlu.normalise import Words as Lexicon
 from bot.nlu.syllable import strip
 from bot.nlu.words import load as lexicon
 from bot.safety import Screen, classify, combine, crisis, lint
 from bot.safety.score import rows, score
-from bot.safety.signs import digest, load
-from bot.safety_cli import safety
-from bot.yamlfile import read
+from bot.safety.signs import load
+from bot.safety_cli import Signing, safety
 
 ROOT = Path(__file__).resolve().parent.parent
 KNOWLEDGE = ROOT / "knowledge"
@@ -182,9 +182,32 @@ def test_the_classifier_alone_asks_and_does_not_alarm(screen: Screen) -> None:
     sure = replace(screen.classifier, check=0.0, amber=2.0)
     eager = replace(screen, classifier=sure)
     assert eager.read("cho em hỏi giờ mở cửa").level == "CHECK"
-    certain = replace(screen, classifier=replace(sure, amber=0.0, red=0.0))
-    assert certain.read("cho em hỏi văn phòng ở Hà Nội").level == "AMBER"  # nothing in it hastes
-    assert certain.read("bây giờ em hỏi văn phòng ở Hà Nội").level == "RED"
+    certain = replace(screen, classifier=replace(sure, amber=0.0))
+    assert certain.read("cho em hỏi văn phòng ở Hà Nội").level == "AMBER"
+    hasty = replace(screen, classifier=replace(sure, amber=0.0, red=0.0))
+    assert hasty.read("cho em hỏi văn phòng ở Hà Nội").level == "RED"
+    lesson = "cô giao bài tập, cho em hỏi văn phòng ở Hà Nội"
+    assert hasty.read(lesson).level == "NONE"  # of a lesson much more is needed
+    alarmed = replace(sure, amber=0.0, red=0.0, bias=sure.bias + np.float32(30))
+    assert replace(screen, classifier=alarmed).read(lesson).level == "CHECK"  # and then it only asks
+
+
+def test_patterns_only_ask_where_the_classifier_hears_nothing(screen: Screen) -> None:
+    sees_nothing = replace(screen.classifier, bias=screen.classifier.bias - np.float32(30))
+    unmoved = replace(screen, classifier=sees_nothing)
+    assert screen.read("chồng em hay đánh em lắm").level == "AMBER"
+    assert unmoved.read("chồng em hay đánh em lắm").level == "CHECK"
+    assert unmoved.read("cứu em").level == "RED"  # too few words for an opinion
+
+
+def test_the_classifier_hears_what_words_mean_and_not_only_the_words(screen: Screen) -> None:
+    """Two phrases of one concept are one feature: what was learnt of the one is known of the other."""
+    said = screen.features("lan bị tát tai", 120)
+    other = screen.features("lan bị đấm đá", 120)
+    alike = set(said.tolist()) & set(other.tolist())
+    word = replace(screen, signs=replace(screen.signs, kinds=dict.fromkeys(screen.signs.kinds, ())))
+    plain = set(word.features("lan bị tát tai", 120).tolist()) & set(word.features("lan bị đấm đá", 120).tolist())
+    assert plain < alike
 
 
 def test_danger_in_the_middle_of_a_long_letter_is_heard(screen: Screen) -> None:
@@ -458,25 +481,57 @@ def test_all_faults_come_at_once(folder: Path) -> None:
     assert {"no-slot", "hole"} <= {finding.code for finding in caught.value.findings}
 
 
-def test_two_people_must_sign(folder: Path) -> None:
-    def unsigned() -> bool:
+class Staff:
+    """A content staff of two, and what the audit was told."""
+
+    def __init__(self) -> None:
+        self.told: list[tuple[str, str]] = []
+
+    def __call__(self) -> Signing:
+        return Signing(lambda: ("an", "An ", "binh"), lambda login, content: self.told.append((login, content)))
+
+
+def test_two_people_must_sign_the_very_content(folder: Path) -> None:
+    staff = Staff()
+
+    def sign(by: str) -> Result:
+        return CliRunner().invoke(safety, ["sign", "--folder", str(folder), "--by", by], obj=staff)
+
+    def content() -> tuple[str, bool]:
         signs, _ = load(folder / "danger.yml", Lexicon())
         assert signs is not None
-        return [f.code for f in lint.unsigned(signs)] == ["unsigned"]
+        return signs.digest, lint.unsigned(signs) == []
 
-    assert unsigned()
-    document, _ = read(folder / "danger.yml")
-    assert document is not None
-    content = digest(document.data)
-    one = f"{{content: {content}, by: An, on: 2026-11-25}}"
-    again = f"{{content: {content}, by: ' an', on: 2026-11-26}}"
-    other = f"{{content: {content}, by: Bình, on: 2026-11-26}}"
-    spoil(folder / "danger.yml", "reviews: []", f"reviews: [{one}, {again}]")
-    assert unsigned()
-    spoil(folder / "danger.yml", again, other)
-    assert not unsigned()
+    before = (folder / "danger.yml").read_text(encoding="utf-8")
+    digest, signed = content()
+    assert not signed
+    assert sign("an").exit_code == 0
+    for refused in ("an", "An ", "nobody"):  # the same person, the same in another spelling, and a stranger
+        result = sign(refused)
+        assert isinstance(result.exception, Refused), refused
+    assert content() == (digest, False)
+    assert sign("binh").exit_code == 0
+    assert content() == (digest, True)
+    assert staff.told == [("an", digest), ("binh", digest)]
+    after = (folder / "danger.yml").read_text(encoding="utf-8")
+    assert after.replace(after[after.index("reviews:") : after.index("slots:")], "") == before.replace(
+        before[before.index("reviews:") : before.index("slots:")], ""
+    )
     spoil(folder / "danger.yml", '- "chán sống"', '- "chán sống lắm"')
-    assert unsigned()
+    changed, signed = content()
+    assert changed != digest
+    assert not signed
+    assert sign("an").exit_code == 0  # she may sign the new content, and the old signatures are gone
+    assert digest not in (folder / "danger.yml").read_text(encoding="utf-8")
+    assert not content()[1]
+
+
+def test_a_faulty_file_cannot_be_signed(folder: Path) -> None:
+    spoil(folder / "danger.yml", '- "chán sống"', '- "{nobody} chán sống"')
+    staff = Staff()
+    result = CliRunner().invoke(safety, ["sign", "--folder", str(folder), "--by", "an"], obj=staff)
+    assert isinstance(result.exception, ContentError)
+    assert staff.told == []
 
 
 def test_the_files_as_shipped_have_no_fault() -> None:
@@ -514,10 +569,12 @@ def test_serving_does_not_load_the_training_library() -> None:
 
 
 def test_the_development_set_is_what_it_says() -> None:
-    judge, rules = [*rows(DATA / "judge.tsv"), *rows(DATA / "judge2.tsv")], rows(DATA / "rules.tsv")
-    assert len(judge) + len(rules) >= 2_500
-    assert not {row.text for row in judge} & {row.text for row in rules if len(row.text) > 30}
-    for part in (judge, rules):
+    judge = [row for of in ("", "2", "3") for row in rows(DATA / f"judge{of}.tsv")]
+    lessons = [row for name in ("rules", "scenes", "learn3") for row in rows(DATA / f"{name}.tsv")]
+    assert len(judge) >= 1_200
+    assert len(lessons) >= 5_000
+    assert not {row.text for row in judge} & {row.text for row in lessons if len(row.text) > 30}
+    for part in (judge, lessons):
         harmless = sum(row.category == "" for row in part)
         assert 0.4 <= harmless / len(part) <= 0.6
     styles = {row.style for row in judge}
@@ -533,6 +590,19 @@ def test_the_development_set_is_what_it_says() -> None:
         "story",
     } <= styles
     assert {"idiom", "cooking", "farming", "film", "news", "paperwork", "study", "negation", "homograph"} <= styles
+
+
+def test_figures_on_the_third_author_do_not_fall(screen: Screen) -> None:
+    result = score(screen.read, rows(DATA / "judge3.tsv"))
+    assert result.recall >= 0.92
+    assert result.imminent >= 0.92
+    assert result.imminent_red >= 0.70
+    assert result.category_right >= 0.78
+    assert result.false_alarms <= 0.08
+    assert result.check_on_harmless <= 0.12
+    for style, floor in (("implicit", 0.85), ("untoned", 0.93)):
+        found, of = result.cases[f"style {style}"]
+        assert found / of >= floor, style
 
 
 @pytest.mark.parametrize("author", ["judge", "judge2"])

@@ -1,4 +1,4 @@
-"""A small second opinion: a linear classifier over hashed words and letters, for what no pattern says.
+"""A small second opinion: a linear classifier over hashed words, letters and filled slots, for what no pattern says.
 
 Pure but for reading the weights; numpy only. `bot.safety.training` trains it on messages written for this project, and
 alone it says CHECK; more only when nearly certain and something else in the text agrees. It also says when words
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from math import exp, sqrt
@@ -26,6 +27,7 @@ from bot.safety.words import Words
 BITS = 15
 SIZE = 1 << BITS
 LETTERS = (3, 4, 5)  # lengths of the runs of letters that are features
+REACH = 5  # words that may stand between two slots that are a feature together
 CATEGORIES: tuple[Category, ...] = (
     "suicide", "ipv", "trafficking", "child_abuse", "sexual_violence", "threat", "runaway", "medical",
 )  # fmt: skip
@@ -33,15 +35,18 @@ WINDOW, STEP = (
     40,
     20,
 )  # words: a long letter is read in overlapping windows, so that one line in the middle still counts
+Ints = npt.NDArray[np.int64]
+Slots = Sequence[tuple[int, int, int]]  # first word, word after the last, and `kind` of each slot filled; in order
 
 
 @dataclass(frozen=True, slots=True)
 class Opinion:
-    """`chance` that the text speaks of danger, 0..1, and of which kind; `imminent`: that such danger is now, 0..1."""
+    """`chance` that the text speaks of danger, 0..1; `imminent`: that such danger is now, 0..1; `kinds`: what speaks
+    for each of `CATEGORIES`, in log odds (empty when nothing was read)."""
 
     chance: float
-    category: Category
     imminent: float = 0.0
+    kinds: tuple[float, ...] = ()
     start: int = 0
     end: int = 0
 
@@ -70,10 +75,10 @@ class Weighed:
         """The whole opinion of these words."""
         start, end = max(0, start), min(len(self.counts) - 1, end)
         if end - start < 2:
-            return Opinion(0.0, "", start=start, end=end)
+            return Opinion(0.0, start=start, end=end)
         kinds = (self.sums[end] - self.sums[start])[2:] / sqrt(max(1, self.counts[end] - self.counts[start]))
-        category = CATEGORIES[int((kinds + self.bias[2:]).argmax())]
-        return Opinion(self.chance(start, end), category, self._certain(start, end, 1), start, end)
+        said = tuple((kinds + self.bias[2:]).tolist())
+        return Opinion(self.chance(start, end), self._certain(start, end, 1), said, start, end)
 
     def _certain(self, start: int, end: int, column: int) -> float:
         start, end = max(0, start), min(len(self.counts) - 1, end)
@@ -97,10 +102,10 @@ class Classifier:
     red: float
     words: str = ""
 
-    def weigh(self, said: Words) -> Weighed:
+    def weigh(self, said: Words, slots: Slots) -> Weighed:
         """Reads a text once."""
         size = len(said.tokens)
-        found, owner = features(said.tokens, said.bare)
+        found, owner = features(said, slots)
         each = self.weights[found]
         sums = np.zeros((size + 1, each.shape[1]), dtype=np.float32)
         for column in range(each.shape[1]):
@@ -122,12 +127,13 @@ def spelling(lexicon: Lexicon) -> str:
     return hashlib.sha256(json.dumps(spelled, ensure_ascii=False).encode()).hexdigest()
 
 
-def features(tokens: tuple[str, ...], bare: tuple[str, ...]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+def features(said: Words, slots: Slots) -> tuple[Ints, Ints]:
     """Hashed features of a text and the word each begins in: words and pairs with and without marks, bare words next
-    but one, runs of 3 to 5 bare letters."""
+    but one, runs of 3 to 5 bare letters, and the slots its phrases fill, alone and one after the other."""
+    bare = said.bare
     named: list[int] = []
     owner: list[int] = []
-    for kind, row in (("m", tokens), ("p", bare)):
+    for kind, row in (("m", said.tokens), ("p", bare)):
         named += [_hash(f"{kind}{word}") for word in row]
         named += [_hash(f"{kind}{a} {b}") for a, b in pairwise(row)]
         owner += [*range(len(row)), *range(len(row) - 1)]
@@ -142,9 +148,34 @@ def features(tokens: tuple[str, ...], bare: tuple[str, ...]) -> tuple[npt.NDArra
         runs = np.full(max(0, len(codes) - length + 1), 2166136261 + length, dtype=np.uint32)
         for at in range(length):
             runs = (runs ^ codes[at : at + len(runs)]) * np.uint32(16777619)
-        hashes.append(((runs ^ (runs >> np.uint32(15))) & np.uint32(SIZE - 1)).astype(np.int64))
+        hashes.append(_fold(runs))
         owners.append(words[: len(runs)])
+    for found, begun in _meant(slots):
+        hashes.append(found)
+        owners.append(begun)
     return np.concatenate(hashes), np.concatenate(owners)
+
+
+def _meant(slots: Slots) -> list[tuple[Ints, Ints]]:
+    """The slots a text fills, and each two of them with few words between, whatever the words that fill them."""
+    if not slots:
+        return []
+    starts, ends, kinds = np.array(slots, dtype=np.int64).T
+    first = np.searchsorted(starts, ends, side="left")
+    counts = np.maximum(0, np.searchsorted(starts, ends + REACH, side="right") - first)
+    before = np.repeat(np.arange(len(slots)), counts)
+    after = np.arange(len(before)) - np.repeat(np.cumsum(counts) - counts - first, counts)
+    pairs = (kinds[before].astype(np.uint32) * np.uint32(2654435761)) ^ kinds[after].astype(np.uint32)
+    return [(_fold(kinds.astype(np.uint32)), starts), (_fold(pairs * np.uint32(16777619)), starts[before])]
+
+
+def kind(slot: str) -> int:
+    """The number that stands for a slot in `Slots`."""
+    return crc32(f"#{slot}".encode())
+
+
+def _fold(hashes: npt.NDArray[np.uint32]) -> Ints:
+    return ((hashes ^ (hashes >> np.uint32(15))) & np.uint32(SIZE - 1)).astype(np.int64)
 
 
 def _hash(name: str) -> int:

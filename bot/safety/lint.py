@@ -12,12 +12,10 @@ from pathlib import Path
 
 from bot.messages import Finding, Severity
 from bot.nlu.words import read
-from bot.safety import classify, crisis
+from bot.safety import classify, crisis, signing
 from bot.safety.screen import LIMIT, Screen
 from bot.safety.signs import Pattern, Signs, load
 from bot.safety.words import words
-
-SIGNATURES = 2
 
 
 def check(folder: Path, clock: Callable[[], float], *, today: datetime.date) -> list[Finding]:
@@ -136,11 +134,11 @@ def outdated(screen: Screen) -> list[Finding]:
 
 def unsigned(signs: Signs) -> list[Finding]:
     """Changes to danger signs need two people: a warning until two distinct names sign this very content."""
-    names = {review["by"].strip().lower() for review in signs.reviews if review["content"] == signs.digest}
-    if len(names) >= SIGNATURES:
+    names = signing.signers(signs)
+    if len(names) >= signing.NEEDED:
         return []
-    vi = f"cần {SIGNATURES} người ký nội dung này, mới có {len(names)}; mã nội dung: {signs.digest}"
-    en = f"{SIGNATURES} people must sign this content, {len(names)} did; content: {signs.digest}"
+    vi = f"cần {signing.NEEDED} người ký nội dung này (`osso safety sign`), mới có {len(names)}: {signs.digest}"
+    en = f"{signing.NEEDED} people must sign this content (`osso safety sign`), {len(names)} did: {signs.digest}"
     return [_finding("warning", 1, "unsigned", vi, en=en)]
 
 

@@ -16,7 +16,7 @@ from bot.messages import LEVELS, Category, Danger, Level, Reply
 from bot.nlu.normalise import Words as Lexicon
 from bot.nlu.words import read
 from bot.safety import classify
-from bot.safety.classify import Classifier, Weighed
+from bot.safety.classify import CATEGORIES, Classifier, Opinion, Weighed
 from bot.safety.classify import load as weights
 from bot.safety.crisis import Crisis
 from bot.safety.crisis import load as crisis_texts
@@ -28,13 +28,15 @@ LIMIT = 4 * BUDGET  # and beyond this the screen stops looking
 HEAD = 2_500  # characters read from each end of a flood
 SPANS = 800  # places kept per slot: a flood of one word must not cost more than a long letter
 CUE = 6  # words around an unmarked homograph in which its second cue must stand
-LETTER = 80  # words; in a longer letter some window always sounds sad, so the classifier alone says CHECK
+LETTER = 45  # words; in a longer letter some window always sounds sad, so the classifier alone says CHECK
 BESIDE = 5  # words around a pattern of unmarked words that the classifier reads with it
 ALARMING = 0.75  # the chance from which the classifier stands in for the second cue of unmarked words
-PLAIN, LIKELY = 0.003, 0.05  # below the first it finds such words plainly harmless, below the second rather harmless
-VOTE = 40.0  # what the classifier's word for the kind of danger weighs beside the patterns' own
-URGENT = ("now", "recent", "weapon", "poison", "blade", "height", "hideplace", "outside", "bleed", "faint", "whisper")
-CALM = ("media", "study", "paperdeath")  # slots that tell of a film, a lesson, papers after a death
+PLAIN, LIKELY = 0.01, 0.2  # below the first it finds such words plainly harmless, below the second rather harmless
+DOUBTFUL, HARMLESS = 0.3, 0.03  # below the first chance patterns only ask, and below the second only those for RED
+FEW = 4  # words from which the classifier's chance of a whole text means something
+CALMED = 0.95  # the chance from which the classifier asks about words of a film, a lesson, a jest, a denial
+VOTE = 1.0  # what a level of a pattern weighs beside the classifier's log odds for a kind of danger
+CALM = ("media", "study")  # slots that tell of a film or a lesson
 ESCALATE = 30 * 60 * 1000  # ms: two AMBER within this time are RED
 
 NARROW, LONGEST = 4, 6  # how much rarer a part must be to be looked at first; words of the longest phrases
@@ -73,6 +75,16 @@ class Found:
                 spans = spans[: SPANS // 2] + spans[-SPANS // 2 :]
             self.known[slot] = spans
         return spans
+
+
+@dataclass(frozen=True, slots=True)
+class Scan:
+    """Which phrases stand in a text: those that count, unmarked homographs with the cues they need, and for each word
+    whether it was guessed, its marks being left out."""
+
+    groups: Groups
+    doubtful: Sequence[tuple[tuple[str, ...], tuple[str, ...], Span]]
+    guessed: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,12 +164,15 @@ class Screen:
         if len(text) > 2 * HEAD:
             text, middle = text[:HEAD] + "\n" + text[-HEAD:], text[HEAD:-HEAD][:1_000_000].lower()
         said = words(text, self.lexicon)
-        weighed = self.classifier.weigh(said)
-        found, guessed = self._found(said, weighed)
-        hits = _denied([_likely(hit, guessed, weighed) for hit in self._hits(said, found, until)])
-        kinds = {hit.sign.category for hit in hits if hit.level != "NONE"}
-        danger = _verdict(hits, said, weighed.best().category if len(kinds) > 1 else "")
-        if danger.level in ("NONE", "CHECK") and self.clock() < until:
+        scanned = self._scan(said)
+        weighed = self._weigh(said, scanned)
+        found = self._found(said, scanned, weighed)
+        hits = _denied([_likely(hit, scanned.guessed, weighed) for hit in self._hits(said, found, until)])
+        opinion = weighed.best()
+        if len(said.tokens) >= FEW:
+            hits = [_weighed(hit, opinion) for hit in hits]
+        danger = _verdict(hits, said, opinion)
+        if danger.level != "RED" and self.clock() < until:
             danger = self._second(danger, Heard(said, weighed, found, hits))
         if middle and danger.level == "NONE" and any(alarm in middle for alarm in self.signs.alarms):
             return Danger("CHECK", why=("long text with an alarming word",))
@@ -170,27 +185,51 @@ class Screen:
 
     def hits(self, said: Words) -> Iterator[Hit]:
         """Every pattern found, after masks and modifiers: for lints and for explaining."""
-        return self._hits(said, self._found(said, self.classifier.weigh(said))[0], float("inf"))
+        scanned = self._scan(said)
+        return self._hits(said, self._found(said, scanned, self._weigh(said, scanned)), float("inf"))
+
+    def features(self, text: str, longest: int) -> classify.Ints:
+        """What the classifier sees in the first `longest` words of a text: for training."""
+        said = words(text, self.lexicon)
+        said = Words(said.tokens[:longest], said.bare[:longest], said.loose[:longest], said.stop[:longest])
+        return classify.features(said, self._slots(self._scan(said)))[0]
+
+    def _weigh(self, said: Words, scanned: Scan) -> Weighed:
+        return self.classifier.weigh(said, self._slots(scanned))
+
+    def _slots(self, scanned: Scan) -> classify.Slots:
+        kinds = self.signs.kinds
+        return sorted(
+            (start, end, kind)
+            for group, spans in scanned.groups.items()
+            for kind in kinds[group]
+            for start, end in spans
+        )
 
     def _second(self, danger: Danger, heard: Heard) -> Danger:
-        """The classifier's opinion, for what no pattern says: CHECK. Words in a film or a textbook, and what she denies
-        or says in jest, must be far more alarming. AMBER needs near certainty, and RED a sign of haste besides."""
+        """The classifier's opinion, for what no pattern says. Words in a film or a textbook, and what she denies or
+        says in jest, must be far more alarming, and are then asked about only, as is a question on law or help."""
         found = heard.found
         calm = bool(found.hidden) or any(found.spans(slot) for slot in CALM) or any(hit.why for hit in heard.hits)
-        enough = self.classifier.amber if calm else self.classifier.check
+        limits = self.classifier
+        enough = CALMED if calm else limits.check
         said, opinion = heard.said, heard.weighed.best()
         if opinion.chance >= enough and found.hidden:
             said = _without(said, found.hidden)
-            opinion = self.classifier.weigh(said).best()
+            opinion = self._weigh(said, self._scan(said)).best()
         if opinion.chance < enough:
             return danger
         level: Level = "CHECK"
-        if opinion.chance >= self.classifier.amber and not calm and len(said.tokens) <= LETTER:
-            haste = opinion.imminent >= self.classifier.red and any(found.spans(slot) for slot in URGENT)
-            level = "RED" if haste else "AMBER"
+        asked = danger.level == "CHECK" and bool(found.spans("asks"))
+        if (
+            not (calm or asked)
+            and len(said.tokens) <= LETTER
+            and (opinion.chance >= limits.amber or danger.level == "AMBER")
+        ):
+            level = "RED" if opinion.imminent >= limits.red else "AMBER"
         if LEVELS.index(level) <= LEVELS.index(danger.level):
             return danger
-        category = danger.category or opinion.category
+        category = danger.category or _kind({}, opinion)
         return Danger(level, category, said.span(opinion.start, opinion.end), (*danger.why, "classifier"))
 
     def _hits(self, said: Words, found: Found, until: float) -> Iterator[Hit]:
@@ -207,20 +246,20 @@ class Screen:
                         continue
                     yield self._modified(Hit(sign, pattern, start, end, parts, sign.level), found, said)
 
-    def _found(self, said: Words, weighed: Weighed) -> tuple[Found, bytes]:
-        """Where each slot is filled, without what harmless collocations hide; and which words were guessed, their marks
-        being left out. Guessed words hide nothing where the classifier is alarmed: they may be other words."""
-        groups, doubtful, guessed = self._scan(said)
+    def _found(self, said: Words, scanned: Scan, weighed: Weighed) -> Found:
+        """Where each slot is filled, without what harmless collocations hide. Guessed words hide nothing where the
+        classifier is alarmed: they may be other words."""
+        groups, guessed = dict(scanned.groups), scanned.guessed
         groups[("^",)] = [(i, i) for i, stop in enumerate(said.stop) if stop]
         groups[("$",)] = [(i + 1, i + 1) for i, stop in enumerate((*said.stop[1:], True)) if stop]
         sure = Found.of(groups)
         meant = [
             (slots, span)
-            for slots, cues, span in doubtful
+            for slots, cues, span in scanned.doubtful
             if cues and (_near(sure, cues, *span, CUE) or weighed.chance(*_beside(*span)) >= ALARMING)
         ]
         for slots, span in meant:
-            groups.setdefault(slots, []).append(span)
+            groups[slots] = [*groups.get(slots, ()), span]
         found = Found.of(groups) if meant else sure
         hidden = bytearray(len(said.tokens))
         for mask in self.signs.masks:
@@ -229,11 +268,10 @@ class Screen:
                     doubt = any(guessed[start:end]) and weighed.chance(*_beside(start, end)) >= ALARMING
                     if not doubt and not any(said.stop[start + 1 : end]):
                         hidden[start:end] = b"\1" * (end - start)
-        return (Found(found.groups, found.slots, bytes(hidden)) if any(hidden) else found), guessed
+        return Found(found.groups, found.slots, bytes(hidden)) if any(hidden) else found
 
-    def _scan(self, said: Words) -> tuple[Groups, list[tuple[tuple[str, ...], tuple[str, ...], Span]], bytes]:
-        """Which phrases stand where, one pass over the text; unmarked homographs apart, each with the cues it needs;
-        and which words were guessed."""
+    def _scan(self, said: Words) -> Scan:
+        """Which phrases stand where, one pass over the text."""
         groups: Groups = {}
         doubtful: list[tuple[tuple[str, ...], tuple[str, ...], Span]] = []
         size = len(said.tokens)
@@ -254,7 +292,7 @@ class Screen:
                         groups.setdefault(phrase.slots, []).append((start, at))
                 node = node.next.get(said.bare[at]) if at < size else None
                 at += 1
-        return groups, doubtful, bytes(guessed)
+        return Scan(groups, doubtful, bytes(guessed))
 
     def _reading(self, said: Words, phrase: Sequence[str], start: int) -> int:
         """How the phrase stands here: EXACT, as BARE as the text around it, GUESSED with marks left out, or MISSED."""
@@ -355,6 +393,14 @@ def _likely(hit: Hit, guessed: bytes, weighed: Weighed) -> Hit:
     return replace(hit, level="NONE" if chance < PLAIN else _lower(hit.level, "CHECK"), why=(*hit.why, "unmarked"))
 
 
+def _weighed(hit: Hit, opinion: Opinion) -> Hit:
+    """A pattern found in a text that as a whole sounds like no danger at all."""
+    if hit.level == "NONE" or opinion.chance >= DOUBTFUL:
+        return hit
+    quiet = opinion.chance < HARMLESS and hit.sign.level != "RED"
+    return replace(hit, level="NONE" if quiet else _lower(hit.level, "CHECK"), why=(*hit.why, "doubtful"))
+
+
 def _without(said: Words, hidden: bytes) -> Words:
     """The text without its hidden words."""
     keep = [i for i, out in enumerate(hidden) if not out]
@@ -412,18 +458,21 @@ def _lower(level: Level, to: Level) -> Level:
     return min(level, to, key=LEVELS.index)
 
 
-def _verdict(hits: Sequence[Hit], said: Words, kind: Category) -> Danger:
+def _verdict(hits: Sequence[Hit], said: Words, opinion: Opinion) -> Danger:
+    """The highest level any pattern found; of what kind, patterns and classifier say together."""
     top = max((LEVELS.index(h.level) for h in hits), default=0)
     if top == 0:
         return Danger(why=tuple(dict.fromkeys(w for h in hits for w in h.why)))
-    weight: dict[Category, float] = {}
+    votes: dict[Category, int] = {}
     for hit in hits:
         rank = LEVELS.index(hit.level)
-        gain = rank + (10 if rank == top else 0)
-        weight[hit.sign.category] = weight.get(hit.sign.category, 0) + gain
-    if kind in weight:
-        weight[kind] += VOTE
-    category = max(weight, key=lambda c: weight[c])
-    best = max((h for h in hits if h.sign.category == category), key=lambda h: (LEVELS.index(h.level), h.start - h.end))
+        votes[hit.sign.category] = max(votes.get(hit.sign.category, 0), rank + (rank == top) if rank else 0)
+    category = _kind(votes, opinion)
+    best = max(hits, key=lambda h: (h.sign.category == category, LEVELS.index(h.level), h.start - h.end))
     why = (best.sign.id, *best.why)
     return Danger(LEVELS[top], category, said.span(best.start, best.end), why)
+
+
+def _kind(votes: Mapping[Category, int], opinion: Opinion) -> Category:
+    kinds = opinion.kinds or (0.0,) * len(CATEGORIES)
+    return max(zip(CATEGORIES, kinds, strict=True), key=lambda one: one[1] + VOTE * votes.get(one[0], 0))[0]

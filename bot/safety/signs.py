@@ -26,6 +26,7 @@ from bot.messages import LEVELS, Category, Finding, Level
 from bot.nlu.normalise import Words as Lexicon
 from bot.nlu.normalise import normalise
 from bot.nlu.syllable import strip
+from bot.safety.classify import kind
 from bot.yamlfile import Document, read
 
 WINDOW = 14
@@ -117,6 +118,7 @@ class Signs:
     whole: frozenset[str]
     opened: Mapping[str, tuple[tuple[Sign, Pattern], ...]]
     leaned: frozenset[str]  # slots that only serve as cues or parts of others
+    kinds: Mapping[tuple[str, ...], tuple[int, ...]]  # the slots of a phrase -> those with a name, for the classifier
 
 
 def load(path: Path, lexicon: Lexicon) -> tuple[Signs | None, list[Finding]]:
@@ -177,6 +179,9 @@ class _Reader:
             return None
         for name, value in data["slots"].items():
             self.raw[name] = self.texts(value, "slots", name)
+        slots = frozenset(self.raw)
+        for name, value in data.get("concepts", {}).items():
+            self.raw[f"~{name}"] = self.texts(value, "concepts", name)
         for name in self.raw:
             for filler in self.fillers(name, ()):
                 self.fill(filler, name)
@@ -200,12 +205,16 @@ class _Reader:
             masks=tuple(p for group in masks for p in group),
             signs=tuple(s for s in signs if s),
             modifiers=tuple(m for m in modifiers if m),
-            slots={name: tuple(self.fillers(name, ())) for name in self.raw},
+            slots={name: tuple(self.fillers(name, ())) for name in slots},
             reviews=self.reviews(data.get("reviews") or []),
             alarms=tuple(a.lower() for a in self.texts(data.get("alarms") or [], "alarms")),
             whole=frozenset(self.texts(data.get("whole") or [], "whole")),
             opened={slot: tuple(found) for slot, found in opened.items()},
             leaned=frozenset(self.leaned | {slot for needed in cues.values() for slot in needed}),
+            kinds={
+                group: tuple(kind(slot) for slot in group if slot in self.raw)
+                for group in map(tuple, self.fills.values())
+            },
         )
 
     def shape(self, data: Mapping[str, Any]) -> bool:
@@ -215,6 +224,7 @@ class _Reader:
             "author",
             "reviews",
             "slots",
+            "concepts",
             "homographs",
             "masks",
             "signs",
@@ -227,7 +237,11 @@ class _Reader:
         for key in ("version", "author", "slots", "signs"):
             if key not in data:
                 self.fault("missing", f"thiếu khóa “{key}”", f"missing key “{key}”")
-        if isinstance(data.get("slots"), dict) and isinstance(data.get("signs"), list):
+        if (
+            isinstance(data.get("slots"), dict)
+            and isinstance(data.get("signs"), list)
+            and isinstance(data.get("concepts", {}), dict)
+        ):
             return True
         self.fault("shape", "“slots” phải là khóa, “signs” là danh sách", "slots: mapping, signs: list", "slots")
         return False
