@@ -195,8 +195,8 @@ def test_the_classifier_alone_asks_and_does_not_alarm(screen: Screen) -> None:
 def test_patterns_only_ask_where_the_classifier_hears_nothing(screen: Screen) -> None:
     sees_nothing = replace(screen.classifier, bias=screen.classifier.bias - np.float32(30))
     unmoved = replace(screen, classifier=sees_nothing)
-    assert screen.read("chồng em hay đánh em lắm").level == "AMBER"
-    assert unmoved.read("chồng em hay đánh em lắm").level == "CHECK"
+    assert screen.read("nó đang cầm dao đánh em").level == "RED"
+    assert unmoved.read("nó đang cầm dao đánh em").level == "CHECK"  # words of RED never fall lower
     assert unmoved.read("cứu em").level == "RED"  # too few words for an opinion
 
 

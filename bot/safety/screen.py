@@ -170,7 +170,7 @@ class Screen:
         hits = _denied([_likely(hit, scanned.guessed, weighed) for hit in self._hits(said, found, until)])
         opinion = weighed.best()
         if len(said.tokens) >= FEW:
-            hits = [_weighed(hit, opinion) for hit in hits]
+            hits = [_weighed(hit, weighed, opinion) for hit in hits]
         danger = _verdict(hits, said, opinion)
         if danger.level != "RED" and self.clock() < until:
             danger = self._second(danger, Heard(said, weighed, found, hits))
@@ -393,11 +393,12 @@ def _likely(hit: Hit, guessed: bytes, weighed: Weighed) -> Hit:
     return replace(hit, level="NONE" if chance < PLAIN else _lower(hit.level, "CHECK"), why=(*hit.why, "unmarked"))
 
 
-def _weighed(hit: Hit, opinion: Opinion) -> Hit:
-    """A pattern found in a text that as a whole sounds like no danger at all."""
-    if hit.level == "NONE" or opinion.chance >= DOUBTFUL:
+def _weighed(hit: Hit, weighed: Weighed, opinion: Opinion) -> Hit:
+    """A pattern found in a text that sounds like no danger at all, neither as a whole nor beside the pattern."""
+    chance = max(opinion.chance, weighed.chance(*_beside(hit.start, hit.end)))
+    if hit.level == "NONE" or chance >= DOUBTFUL:
         return hit
-    quiet = opinion.chance < HARMLESS and hit.sign.level != "RED"
+    quiet = chance < HARMLESS and hit.sign.level != "RED"
     return replace(hit, level="NONE" if quiet else _lower(hit.level, "CHECK"), why=(*hit.why, "doubtful"))
 
 
