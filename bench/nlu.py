@@ -22,7 +22,7 @@ from scipy.sparse.csgraph import connected_components
 
 from bot import yamlfile
 from bot.nlu import Matcher, Words, load_acts, load_out_of_scope, load_places, load_words, normalise, syllable
-from bot.nlu.features import learn
+from bot.nlu.features import BLOCK_WEIGHTS, learn
 
 ROOT = Path(__file__).parents[1] / "knowledge"
 PEERS = """Peers, for comparison (their own sets, not this one):
@@ -121,7 +121,8 @@ def split(pairs: Sequence[Pair], words: Words) -> tuple[list[Pair], list[Pair]]:
     view = learn([(n.plain_tokens, ()) for n in normal], window=1)
     near = view.blocks
     rows = view.encode([(n.plain_tokens, ()) for n in normal])
-    table = sparse.csr_matrix((rows.weights, rows.columns, rows.starts), shape=(len(rows), view.size))
+    equal = rows.weights / BLOCK_WEIGHTS[np.searchsorted(near[1:], rows.columns, side="right")]
+    table = sparse.csr_matrix((equal, rows.columns, rows.starts), shape=(len(rows), view.size))
     telling = sparse.hstack([table[:, : near[1]], table[:, near[3] :]]).tocsr()  # words, neighbours, characters
     lengths = np.sqrt(np.asarray(telling.multiply(telling).sum(axis=1)).ravel())
     telling = telling.multiply(1 / np.maximum(lengths, 1e-9)[:, None]).tocsr()

@@ -34,7 +34,7 @@ ANSWER_WEIGHT = 7.0  # of the retrieval over what articles say; flat between hal
 TOLD_WORDS, TOLD_WEIGHT = 20, 0.4  # an answer is learned from in pieces, each weighing less than a question
 ASIDE = 5  # every so many questions one is left out, to see how a new wording fares
 SAME, COMMON = 0.4, 0.05  # likeness from which two questions are one wording; words of so many texts do not count there
-WRONG_ANSWERED = 0.045  # of stated answers to left-out questions that may be wrong; of new wordings fewer were
+WRONG_ANSWERED = 0.05  # of stated answers to left-out questions that may be wrong; of new wordings fewer were
 OOS_ANSWERED = 0.05  # of out-of-scope texts that may be answered; those of other authors were, one in a hundred
 LEAST = 0.5  # chance of being right below which nothing is stated, however few were wrong
 LOST = 0.004  # of texts with the right article among three that may end as “do not know”
@@ -347,8 +347,10 @@ def _limits(sure: Doubles, ranks: NDArray[np.int16], *, mix: Doubles) -> tuple[f
     answer = 0.99
     for limit in np.arange(0.99, LEAST, -0.005):
         said = sure >= limit
-        wrong = mix[said & (ranks > 0)].sum() / max(mix[said].sum(), 1e-9)
-        if wrong <= WRONG_ANSWERED and (not oos.any() or said[oos].mean() <= OOS_ANSWERED):
+        wrong = mix[said & (ranks > 0)].sum()
+        doubt = (mix * (1 - sure))[said].sum()  # of the few that were asked, luck may have let few be wrong
+        allowed = WRONG_ANSWERED * mix[said].sum()
+        if max(wrong, doubt) <= allowed and (not oos.any() or said[oos].mean() <= OOS_ANSWERED):
             answer = float(limit)
     among = (ranks >= 0) & (ranks < 3)
     order = np.argsort(sure[among])
