@@ -10,7 +10,6 @@ import os
 import random
 import resource
 import shutil
-import statistics
 import tempfile
 import threading
 import time
@@ -34,7 +33,7 @@ ROOT = Path(__file__).parents[1] / "knowledge"
 TODAY = date(2026, 11, 25)
 MANY, EACH = 2_000, 12
 TICK, BETWEEN, IDLE = 0.0005, 0.05, 3.0  # seconds: of one look at the clock, between two turns, of doing nothing
-ROUNDS = 3
+ROUNDS = 5
 
 
 def run() -> Iterator[Figure]:
@@ -166,7 +165,9 @@ def _reload(folder: Path) -> Iterator[Figure]:
     for name, what, pause in (("thread that ticks", lambda: time.sleep(TICK), 0.0), ("turn", turn, BETWEEN)):
         idle = [_longest(lambda: time.sleep(IDLE), what, pause=pause) for _ in range(ROUNDS)]
         loading = [_longest(reload, what, pause=pause) for _ in range(ROUNDS)]
-        added = statistics.median(loading) - statistics.median(idle)
+        added = min(loading) - min(
+            idle
+        )  # other processes only ever add to it: the quietest round is the one to believe
         yield at_most(f"longest wait of a {name} that a reload adds", max(added, 0) * 1000, 50, "ms")
         shown = " / ".join(", ".join(f"{one * 1000:.0f}" for one in sorted(held)) for held in (idle, loading))
         yield told("  longest of each round, idle / reloading", f"{shown} ms")
