@@ -36,6 +36,7 @@ CHECK_WAIT = 15 * 60_000  # ms of silence after a CHECK question that make it AM
 MOST_DANGERS = 20
 SAFETY = "safety"  # stands in `State.last` while her yes or no may answer the crisis words
 FOREIGN = ("foreign_ko", "foreign_en")
+FEW_WORDS = 3  # a greeting, a word of thanks
 PERSON_ARTICLE = (
     "gen-gap-nguoi-that"  # the article about reaching a person: nobody who asks for one should have to read
 )
@@ -320,7 +321,7 @@ def _asked(talk: Talk, state: State) -> Turn:
     if turn := dialogue.small(talk, state):
         return turn
     if ear.act in FOREIGN and state.locale == "vi":
-        return dialogue.begin(talk, state, "language")
+        return _foreign(talk, state)
     if ear.act in FOREIGN and talk.heard.world.ticket == "none":
         return answers.brought(talk, state, (Missed(),))  # articles are Vietnamese: a person reads what OSSO cannot
     if _asked_among(talk, "urgent_help") and not dialogue.asks(ear.text):
@@ -346,6 +347,20 @@ def _asked(talk: Talk, state: State) -> Turn:
         offer = Turn(state, (talk.say("utter_resume_offer", state),), decision="flow", why=("offers the rest",))
         return replace(offer, effects=(Missed(reading.candidates),))
     return answers.unknown(talk, state)
+
+
+def _foreign(talk: Talk, state: State) -> Turn:
+    """First words in another language: which one she wants; and more than a greeting goes to a person at once, for the
+    screen and the articles know Vietnamese best and nobody can say what was in it."""
+    asked = dialogue.begin(talk, state, "language")
+    if len(talk.ear.text.split()) < FEW_WORDS:
+        return asked
+    hers = replace(state, locale=language(talk.ear.text, talk.ear.act) or state.locale)
+    effects: tuple[Effect, ...] = (Missed(), *talk.ticket(hers, "unknown"))
+    noted = Turn(
+        state, (talk.say("utter_noted", hers),), effects, "flow", why=("another language: a person is brought",)
+    )
+    return then(noted, asked)
 
 
 def _asked_among(talk: Talk, intent: str) -> bool:

@@ -140,6 +140,10 @@ WORDS: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         (r"not sure: asked which", "Chưa chắc chị hỏi gì: hỏi lại một lần"),
         (r"singled out of those offered", "Lời chị chỉ rõ một trong các câu vừa đưa ra"),
         (r"keeps the (?P<slot>\w+), the choice stands", "Ghi thêm {slot}; vẫn chờ chị chọn câu"),
+        (
+            r"another language: a person is brought",
+            "Chị viết tiếng khác: nhờ người đọc, rồi hỏi chị muốn dùng tiếng nào",
+        ),
         (r"a bare yes to several", "Chị chỉ nói vâng: hỏi lại là câu nào"),
         (r"nothing fits", "Không có bài nào hợp: nói thật, mời gặp người, ghi lại câu hỏi"),
         (r"twice not understood: a person is brought", "Hai lần chưa hiểu: mời tư vấn viên, không hỏi lần ba"),
