@@ -210,9 +210,9 @@ class Screen:
         """The classifier's opinion, for what no pattern says. Words in a film or a textbook, and what she denies or
         says in jest, must be far more alarming, and are then asked about only, as is a question on law or help."""
         found = heard.found
-        calm = bool(found.hidden) or any(found.spans(slot) for slot in CALM) or any(hit.why for hit in heard.hits)
+        calm = any(found.spans(slot) for slot in CALM) or any(hit.why for hit in heard.hits)
         limits = self.classifier
-        enough = CALMED if calm else limits.check
+        enough = CALMED if calm or found.hidden else limits.check
         said, opinion = heard.said, heard.weighed.best()
         if opinion.chance >= enough and found.hidden:
             said = _without(said, found.hidden)

@@ -21,7 +21,7 @@ from bot.safety.classify import CATEGORIES, SIZE, Ints
 from bot.safety.score import Row
 from bot.yamlfile import read
 
-CHECK, AMBER, RED = 0.55, 0.95, 0.4  # chances from which a text is CHECK, AMBER, or RED; chosen on held-out lessons
+CHECK, AMBER, RED = 0.55, 0.95, 0.3  # chances from which a text is CHECK, AMBER, or RED; chosen on held-out lessons
 RETOLD, SWAPPED, FORGOTTEN, SEED = 2, 0.6, 0.12, 3  # copies of a labelled message; the chance that a word of it changes
 HER = ("em", "tôi", "tui", "mình", "con", "cháu", "chị", "")
 HIM = ("nó", "ổng", "ảnh", "hắn", "lão", "chồng em", "anh ta", "ông ấy", "chồng")
