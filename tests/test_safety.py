@@ -182,7 +182,7 @@ def test_the_classifier_alone_asks_and_does_not_alarm(screen: Screen) -> None:
     sure = replace(screen.classifier, check=0.0, amber=2.0)
     eager = replace(screen, classifier=sure)
     assert eager.read("cho em hỏi giờ mở cửa").level == "CHECK"
-    certain = replace(screen, classifier=replace(sure, amber=0.0))
+    certain = replace(screen, classifier=replace(sure, amber=0.0, red=2.0))
     assert certain.read("cho em hỏi văn phòng ở Hà Nội").level == "AMBER"
     hasty = replace(screen, classifier=replace(sure, amber=0.0, red=0.0))
     assert hasty.read("cho em hỏi văn phòng ở Hà Nội").level == "RED"
@@ -202,12 +202,13 @@ def test_patterns_only_ask_where_the_classifier_hears_nothing(screen: Screen) ->
 
 def test_the_classifier_hears_what_words_mean_and_not_only_the_words(screen: Screen) -> None:
     """Two phrases of one concept are one feature: what was learnt of the one is known of the other."""
-    said = screen.features("lan bị tát tai", 120)
-    other = screen.features("lan bị đấm đá", 120)
-    alike = set(said.tolist()) & set(other.tolist())
-    word = replace(screen, signs=replace(screen.signs, kinds=dict.fromkeys(screen.signs.kinds, ())))
-    plain = set(word.features("lan bị tát tai", 120).tolist()) & set(word.features("lan bị đấm đá", 120).tolist())
-    assert plain < alike
+
+    def shared(by: Screen) -> set[int]:
+        one, other = (set(by.features(text, 120)[0].tolist()) for text in ("lan bị tát tai", "lan bị đấm đá"))
+        return one & other
+
+    unnamed = replace(screen, signs=replace(screen.signs, kinds=dict.fromkeys(screen.signs.kinds, ())))
+    assert shared(unnamed) < shared(screen)
 
 
 def test_danger_in_the_middle_of_a_long_letter_is_heard(screen: Screen) -> None:
@@ -595,8 +596,8 @@ def test_the_development_set_is_what_it_says() -> None:
 def test_figures_on_the_third_author_do_not_fall(screen: Screen) -> None:
     result = score(screen.read, rows(DATA / "judge3.tsv"))
     assert result.recall >= 0.92
-    assert result.imminent >= 0.92
-    assert result.imminent_red >= 0.70
+    assert result.imminent >= 0.93
+    assert result.imminent_red >= 0.75
     assert result.category_right >= 0.78
     assert result.false_alarms <= 0.08
     assert result.check_on_harmless <= 0.12

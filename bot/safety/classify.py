@@ -27,6 +27,7 @@ from bot.safety.words import Words
 BITS = 15
 SIZE = 1 << BITS
 LETTERS = (3, 4, 5)  # lengths of the runs of letters that are features
+WORD, PAIR, RUN = 2.0, 1.5, 0.6  # what a word, two words and a run of letters weigh beside the other features
 REACH = 5  # words that may stand between two slots that are a feature together
 CATEGORIES: tuple[Category, ...] = (
     "suicide", "ipv", "trafficking", "child_abuse", "sexual_violence", "threat", "runaway", "medical",
@@ -36,6 +37,7 @@ WINDOW, STEP = (
     20,
 )  # words: a long letter is read in overlapping windows, so that one line in the middle still counts
 Ints = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
 Slots = Sequence[tuple[int, int, int]]  # first word, word after the last, and `kind` of each slot filled; in order
 
 
@@ -53,17 +55,17 @@ class Opinion:
 
 @dataclass(frozen=True, slots=True)
 class Weighed:
-    """A text with its weights summed up to each word, so that every window of it is read at once: `sums[i]` of the
-    features (`counts[i]` of them) that begin before word i; `first`: its first two columns as plain numbers."""
+    """A text with its weights summed up to each word, so that every window is read at once: `sums[i]` of the
+    features that begin before word i, `weight[i]` of their own squared; `first`: two columns as plain numbers."""
 
     sums: npt.NDArray[np.float32]
-    counts: list[int]
+    weight: list[float]
     first: list[list[float]]
     bias: npt.NDArray[np.float32]
 
     def best(self) -> Opinion:
         """The most alarming window."""
-        starts = range(0, max(1, len(self.counts) - 1 - STEP), STEP)
+        starts = range(0, max(1, len(self.weight) - 1 - STEP), STEP)
         start = max(starts, key=lambda at: self.chance(at, at + WINDOW))
         return self.window(start, start + WINDOW)
 
@@ -73,19 +75,19 @@ class Weighed:
 
     def window(self, start: int, end: int) -> Opinion:
         """The whole opinion of these words."""
-        start, end = max(0, start), min(len(self.counts) - 1, end)
+        start, end = max(0, start), min(len(self.weight) - 1, end)
         if end - start < 2:
             return Opinion(0.0, start=start, end=end)
-        kinds = (self.sums[end] - self.sums[start])[2:] / sqrt(max(1, self.counts[end] - self.counts[start]))
+        kinds = (self.sums[end] - self.sums[start])[2:] / sqrt(max(1, self.weight[end] - self.weight[start]))
         said = tuple((kinds + self.bias[2:]).tolist())
         return Opinion(self.chance(start, end), self._certain(start, end, 1), said, start, end)
 
     def _certain(self, start: int, end: int, column: int) -> float:
-        start, end = max(0, start), min(len(self.counts) - 1, end)
+        start, end = max(0, start), min(len(self.weight) - 1, end)
         if end - start < 2:
             return 0.0
-        count = max(1, self.counts[end] - self.counts[start])
-        score = (self.first[column][end] - self.first[column][start]) / sqrt(count) + float(self.bias[column])
+        own = max(1, self.weight[end] - self.weight[start])
+        score = (self.first[column][end] - self.first[column][start]) / sqrt(own) + float(self.bias[column])
         return 1 / (1 + exp(-max(-30.0, min(30.0, score))))
 
 
@@ -105,13 +107,13 @@ class Classifier:
     def weigh(self, said: Words, slots: Slots) -> Weighed:
         """Reads a text once."""
         size = len(said.tokens)
-        found, owner = features(said, slots)
-        each = self.weights[found]
+        found, owner, value = features(said, slots)
+        each = self.weights[found] * value[:, None]
         sums = np.zeros((size + 1, each.shape[1]), dtype=np.float32)
         for column in range(each.shape[1]):
             np.cumsum(np.bincount(owner, each[:, column], size), out=sums[1:, column])
-        counts = [0, *np.cumsum(np.bincount(owner, minlength=size)).tolist()]
-        return Weighed(sums, counts, sums[:, :2].T.tolist(), self.bias)
+        weight = [0.0, *np.cumsum(np.bincount(owner, value**2, size)).tolist()]
+        return Weighed(sums, weight, sums[:, :2].T.tolist(), self.bias)
 
 
 def silent() -> Classifier:
@@ -127,33 +129,40 @@ def spelling(lexicon: Lexicon) -> str:
     return hashlib.sha256(json.dumps(spelled, ensure_ascii=False).encode()).hexdigest()
 
 
-def features(said: Words, slots: Slots) -> tuple[Ints, Ints]:
-    """Hashed features of a text and the word each begins in: words and pairs with and without marks, bare words next
-    but one, runs of 3 to 5 bare letters, and the slots its phrases fill, alone and one after the other."""
+def features(said: Words, slots: Slots) -> tuple[Ints, Ints, Floats]:
+    """Hashed features of a text, the word each begins in, and what it weighs: words and pairs with and without marks,
+    bare words next but one, runs of 3 to 5 bare letters, and the slots its phrases fill, alone and one after the other.
+    """
     bare = said.bare
     named: list[int] = []
     owner: list[int] = []
+    values: list[float] = []
     for kind, row in (("m", said.tokens), ("p", bare)):
         named += [_hash(f"{kind}{word}") for word in row]
         named += [_hash(f"{kind}{a} {b}") for a, b in pairwise(row)]
         owner += [*range(len(row)), *range(len(row) - 1)]
+        values += [WORD] * len(row) + [PAIR] * max(0, len(row) - 1)
     named += [_hash(f"s{a} _ {c}") for a, c in zip(bare, bare[2:], strict=False)]
     owner += range(len(bare) - 2)
+    values += [1.0] * max(0, len(bare) - 2)
     text = f" {' '.join(bare)} "
     codes = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype="<u4").astype(np.uint32)
     begins = np.cumsum([1, *(len(word) + 1 for word in bare)])[:-1]
     words = np.maximum(0, np.searchsorted(begins, np.arange(len(codes)), side="right") - 1)
     hashes, owners = [np.array(named, dtype=np.int64)], [np.array(owner, dtype=np.int64)]
+    weights = [np.array(values, dtype=np.float64)]
     for length in LETTERS if len(bare) else ():
         runs = np.full(max(0, len(codes) - length + 1), 2166136261 + length, dtype=np.uint32)
         for at in range(length):
             runs = (runs ^ codes[at : at + len(runs)]) * np.uint32(16777619)
         hashes.append(_fold(runs))
         owners.append(words[: len(runs)])
+        weights.append(np.full(len(runs), RUN))
     for found, begun in _meant(slots):
         hashes.append(found)
         owners.append(begun)
-    return np.concatenate(hashes), np.concatenate(owners)
+        weights.append(np.ones(len(found)))
+    return np.concatenate(hashes), np.concatenate(owners), np.concatenate(weights)
 
 
 def _meant(slots: Slots) -> list[tuple[Ints, Ints]]:

@@ -188,11 +188,12 @@ class Screen:
         scanned = self._scan(said)
         return self._hits(said, self._found(said, scanned, self._weigh(said, scanned)), float("inf"))
 
-    def features(self, text: str, longest: int) -> classify.Ints:
-        """What the classifier sees in the first `longest` words of a text: for training."""
+    def features(self, text: str, longest: int) -> tuple[classify.Ints, classify.Floats]:
+        """What the classifier sees in the first `longest` words of a text, and what each weighs: for training."""
         said = words(text, self.lexicon)
         said = Words(said.tokens[:longest], said.bare[:longest], said.loose[:longest], said.stop[:longest])
-        return classify.features(said, self._slots(self._scan(said)))[0]
+        found, _, value = classify.features(said, self._slots(self._scan(said)))
+        return found, value
 
     def _weigh(self, said: Words, scanned: Scan) -> Weighed:
         return self.classifier.weigh(said, self._slots(scanned))

@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from bot.messages import Category
 from bot.nlu.syllable import strip
-from bot.safety.classify import CATEGORIES, SIZE, Ints
+from bot.safety.classify import CATEGORIES, SIZE, Floats, Ints
 from bot.safety.score import Row
 from bot.yamlfile import read
 
@@ -88,13 +88,14 @@ def _idle(knowledge: Path) -> Iterator[str]:
         yield from (str(text) for key in ("whole", "inside") for text in act.get(key) or ())
 
 
-def train(pairs: Sequence[Example], features: Callable[[str], Ints]) -> npt.NDArray[np.float16]:
+def train(pairs: Sequence[Example], features: Callable[[str], tuple[Ints, Floats]]) -> npt.NDArray[np.float16]:
     """The table of weights: a row per feature and one for the biases; columns for danger, haste and each category."""
     from scipy.sparse import csr_matrix  # noqa: PLC0415 - training only
     from sklearn.linear_model import LogisticRegression  # noqa: PLC0415
 
-    found = [features(text) for text, *_ in pairs]
-    values = np.concatenate([np.full(len(f), 1 / np.sqrt(max(1, len(f)))) for f in found])
+    rows = [features(text) for text, *_ in pairs]
+    found = [row for row, _ in rows]
+    values = np.concatenate([value / max(1.0, float(np.linalg.norm(value))) for _, value in rows])
     bounds = np.cumsum([0, *map(len, found)])
     matrix = csr_matrix((values, np.concatenate(found), bounds), shape=(len(found), SIZE))
     rare = np.log((len(found) + 1) / (np.bincount(matrix.nonzero()[1], minlength=SIZE) + 1))
