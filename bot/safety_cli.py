@@ -108,7 +108,7 @@ def train(folder: Path, examples: tuple[Path, ...]) -> None:
 @click.option("--by", required=True, help="Tài khoản của người ký. / The login of who signs.")
 @click.pass_obj
 def sign(opened: Callable[[], Signing], folder: Path, by: str) -> None:
-    """Ký bản danger.yml này; cần hai người khác nhau. / Sign this very content; two different people must."""
+    """Ký bản danger.yml và danger.bin này; cần hai người. / Sign this very content; two different people must."""
     made = opened()
     if by not in made.people():
         raise Refused(f"Không có tài khoản “{by}” trong nhóm nội dung / nobody of the content staff is called so")
@@ -117,8 +117,9 @@ def sign(opened: Callable[[], Signing], folder: Path, by: str) -> None:
     if signs is None:
         raise ContentError([finding for finding in findings if finding.severity == "error"])
     today = datetime.datetime.now(datetime.UTC).date()
-    text = signing.sign(path.read_text(encoding="utf-8"), signs, by=by, on=today)
-    made.record(by, signs.digest)
+    content = signing.content(signs, (folder / "danger.bin").read_bytes())
+    text = signing.sign(path.read_text(encoding="utf-8"), signs, content, by=by, on=today)
+    made.record(by, content)
     path.write_text(text, encoding="utf-8")
-    missing = max(0, signing.NEEDED - len(signing.signers(signs)) - 1)
-    click.echo(f"{signs.digest}: {by} đã ký, còn thiếu {missing} người / signed, {missing} more must")
+    missing = max(0, signing.NEEDED - len(signing.signers(signs, content)) - 1)
+    click.echo(f"{content}: {by} đã ký, còn thiếu {missing} người / signed, {missing} more must")

@@ -278,7 +278,7 @@ def test_the_commands_write_the_same_record(osso: ContentRoom) -> None:
 
 
 def test_danger_signs_are_signed_by_two_of_the_content_staff(osso: ContentRoom, tmp_path: Path) -> None:
-    for name in ("danger.yml", "words.yml"):
+    for name in ("danger.yml", "danger.bin", "words.yml"):
         shutil.copy(ROOT / "knowledge" / name, tmp_path)
     osso.hire("bich", "counsellor")
 

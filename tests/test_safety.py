@@ -24,7 +24,7 @@ from bot.messages import LEVELS, Category, Danger, Finding, Level, Reply
 from bot.nlu.normalise import Words as Lexicon
 from bot.nlu.syllable import strip
 from bot.nlu.words import load as lexicon
-from bot.safety import Screen, classify, combine, crisis, lint
+from bot.safety import Screen, classify, combine, crisis, lint, signing
 from bot.safety.score import rows, score
 from bot.safety.signs import load
 from bot.safety_cli import Signing, safety
@@ -501,7 +501,8 @@ def test_two_people_must_sign_the_very_content(folder: Path) -> None:
     def content() -> tuple[str, bool]:
         signs, _ = load(folder / "danger.yml", Lexicon())
         assert signs is not None
-        return signs.digest, lint.unsigned(signs) == []
+        weights = (folder / "danger.bin").read_bytes()
+        return signing.content(signs, weights), lint.unsigned(signs, weights) == []
 
     before = (folder / "danger.yml").read_text(encoding="utf-8")
     digest, signed = content()
@@ -524,6 +525,9 @@ def test_two_people_must_sign_the_very_content(folder: Path) -> None:
     assert not signed
     assert sign("an").exit_code == 0  # she may sign the new content, and the old signatures are gone
     assert digest not in (folder / "danger.yml").read_text(encoding="utf-8")
+    assert sign("binh").exit_code == 0
+    assert content() == (changed, True)
+    (folder / "danger.bin").write_bytes(b"trained again")  # what the classifier learnt is signed with the signs
     assert not content()[1]
 
 

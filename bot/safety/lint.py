@@ -34,7 +34,7 @@ def check(folder: Path, clock: Callable[[], float], *, today: datetime.date) -> 
         *unreachable(signs),
         *masked(screen),
         *slow(screen, clock),
-        *unsigned(signs),
+        *unsigned(signs, (folder / "danger.bin").read_bytes()),
         *outdated(screen),
         *crisis.stale(texts, today),
     ]
@@ -132,13 +132,14 @@ def outdated(screen: Screen) -> list[Finding]:
     return [Finding("warning", "danger.bin", 1, "outdated", vi, f"{en}: run `osso safety train`")]
 
 
-def unsigned(signs: Signs) -> list[Finding]:
+def unsigned(signs: Signs, weights: bytes) -> list[Finding]:
     """Changes to danger signs need two people: a warning until two distinct names sign this very content."""
-    names = signing.signers(signs)
+    content = signing.content(signs, weights)
+    names = signing.signers(signs, content)
     if len(names) >= signing.NEEDED:
         return []
-    vi = f"cần {signing.NEEDED} người ký nội dung này (`osso safety sign`), mới có {len(names)}: {signs.digest}"
-    en = f"{signing.NEEDED} people must sign this content (`osso safety sign`), {len(names)} did: {signs.digest}"
+    vi = f"cần {signing.NEEDED} người ký nội dung này (`osso safety sign`), mới có {len(names)}: {content}"
+    en = f"{signing.NEEDED} people must sign this content (`osso safety sign`), {len(names)} did: {content}"
     return [_finding("warning", 1, "unsigned", vi, en=en)]
 
 
