@@ -19,6 +19,7 @@ from bot.nlu import Matcher, load_acts, load_out_of_scope, load_words, syllable
 from bot.nlu.features import BLOCK_WEIGHTS, learn
 from bot.nlu.model import Lesson
 from bot.nlu.spelling import Speller
+from bot.nlu.train import MANY
 
 KNOWLEDGE = Path(__file__).parents[1] / "knowledge"
 DATA = Path(__file__).parent / "data" / "nlu"
@@ -377,3 +378,23 @@ def test_messages_of_another_author_are_understood() -> None:
     assert len(rows) > 300
     assert helped / len(rows) >= 0.95
     assert wrong / len(rows) <= 0.02
+
+
+def test_hundreds_of_articles_are_learned_small_and_still_told_apart() -> None:
+    heads, tails = (
+        "bo chan dieu gach hanh kem lua mia nem quat".split(),
+        "ba che dong em ga hoa lon mot nam ong sau".split(),
+    )
+    names = [f"{first} {second} {third}" for first in heads for second in tails for third in tails[:4]]
+    assert len(names) > MANY
+    asked = {
+        f"bai-{at}": [f"em muốn hỏi {name} ở đâu", f"{name} mất bao nhiêu tiền chị", f"cho hỏi {name} cần giấy gì"]
+        for at, name in enumerate(names)
+    }
+    titles = {article: questions[0] for article, questions in asked.items()}
+    matcher = Matcher.train(asked, titles, titles, load_words(KNOWLEDGE / "words.yml"), ["trời hôm nay mưa"])
+    assert matcher.model is not None
+    assert matcher.model.plain_weights.nbytes < 20e6
+    found = [matcher.read(f"chị ơi {name} thì làm thế nào").candidates[0].article for name in names[::10]]
+    right = sum(article == f"bai-{at * 10}" for at, article in enumerate(found))
+    assert right >= 0.9 * len(found)

@@ -139,9 +139,9 @@ class View:
         return runs
 
 
-def learn(texts: Sequence[Written], *, window: int, longest: int = LONGEST) -> View:
-    """The vocabulary of the texts; words as far apart as the window make pairs, in a window of 1 only neighbours.
-    Character runs are at most `longest`, so in 0 there are none."""
+def learn(texts: Sequence[Written], *, window: int, longest: int = LONGEST, rarest: int = RAREST) -> View:
+    """The vocabulary of the texts; words as far apart as the window make pairs, in a window of 1 only neighbours, met
+    in `rarest` texts at least. Character runs are at most `longest`, so in 0 there are none."""
     often = Counter(token for tokens, _ in texts for token in set(tokens))
     words = {token: at for at, token in enumerate(sorted(often))}
     runs = {token: char_runs(token, longest=longest) for token in words}
@@ -153,7 +153,7 @@ def learn(texts: Sequence[Written], *, window: int, longest: int = LONGEST) -> V
     numbers, times = _in_texts(
         *codes([[words[token] for token in tokens] for tokens, _ in texts], len(words), window=window)
     )
-    enough = times >= np.where(numbers < (len(words) + 2) ** 2, RAREST, RAREST_PAIR)
+    enough = times >= np.where(numbers < (len(words) + 2) ** 2, rarest, RAREST_PAIR)
     numbers, times = numbers[enough], times[enough]
     kept = sorted(run for run, count in chars.items() if count >= RAREST)
     named = sorted(concepts)

@@ -52,7 +52,7 @@ def fit(model: Model, plain: Row, marked: Row) -> Fit:
 
 
 def _linear(table: Floats, row: Row) -> Floats:
-    return np.asarray(row[1] @ table[row[0]] + table[-1], np.float32)
+    return np.asarray(row[1] @ table[row[0]].astype(np.float32, copy=False) + table[-1], np.float32)
 
 
 def nearest(model: Model, row: Row, fitting: Fit) -> Near:

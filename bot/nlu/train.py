@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import sys
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bot.nlu import score
-from bot.nlu.features import BLOCK_WEIGHTS, WINDOW, Floats, Ints, Rows, View, learn
+from bot.nlu.features import BLOCK_WEIGHTS, RAREST, WINDOW, Floats, Ints, Rows, View, learn
 from bot.nlu.model import Calibration, Lesson, Model, Text
 from bot.nlu.normalise import Words, concepts, normalise
 from bot.nlu.spelling import Speller
@@ -29,6 +29,8 @@ Bools = NDArray[np.bool_]
 RIDGE = 1.0  # flat between 0.5 and 1.5
 STEPS = 4  # of conjugate gradients; more change little
 STRONGEST, REST = 300, 0.7  # columns whose part is solved exactly, and how much of a row's square the others make up
+MANY, RAREST_OF_MANY = 400, 10  # articles from which a model must stay small: means for ridges, rare neighbours and
+# pieces of answers left out, weights of half the size
 NEAR_WINDOW = 4  # in the view with marks
 ANSWER_WEIGHT = 7.0  # of the retrieval over what articles say; flat between half and twice that
 TOLD_WORDS, TOLD_WEIGHT = 20, 0.4  # an answer is learned from in pieces, each weighing less than a question
@@ -42,6 +44,7 @@ KINDS = ("like no other", "left out", "words missing", "out of scope")  # of the
 LIKE_NONE, LEFT_OUT, MISSING, OUTSIDE = range(4)
 MIX = (0.35, 0.35, 0.2, 0.1)  # their weights: other authors, asked for such messages, wrote nearer than the second kind
 THIN = 6  # every so many of the learned questions are also tried with words missing, or two words alone
+ENOUGH = 2_000  # questions of one kind put to the test, of however many
 HOLD = 5.0  # ridge of the calibration
 
 
@@ -58,6 +61,7 @@ class Corpus:
     articles: int
     acts: int
     told: int
+    said: tuple[Text, ...]  # the whole answers, by article
 
     @property
     def classes(self) -> int:
@@ -72,34 +76,41 @@ def fit(lesson: Lesson) -> Model:
     """The model of a lesson with at least two articles. Deterministic."""
     articles = tuple(sorted(lesson.questions))
     corpus = _corpus(lesson, articles)
-    plain = learn([(t.plain, t.concepts) for t in corpus.texts], window=WINDOW)
-    marked = learn([(t.tokens, t.concepts) for t in corpus.texts], window=NEAR_WINDOW, longest=0)
+    many = len(articles) > MANY
+    far, near, rarest = (1, 1, RAREST_OF_MANY) if many else (WINDOW, NEAR_WINDOW, RAREST)
+    plain = learn([(t.plain, t.concepts) for t in corpus.texts], window=far, rarest=rarest)
+    marked = learn([(t.tokens, t.concepts) for t in corpus.texts], window=near, rarest=rarest, longest=0)
     rows = plain.encode([(t.plain, t.concepts) for t in corpus.texts])
     matrices = _matrix(rows, plain), _matrix(marked.encode([(t.tokens, t.concepts) for t in corpus.texts]), marked)
     titles = tuple(_text(lesson.titles.get(article, ""), lesson.words) for article in articles)
     one, none = np.ones(1, np.float32), np.zeros((0, 0), np.float32)
     questions = tuple(" ".join(text.tokens) for text in corpus.texts[: corpus.asked])
-    nothing, told = np.zeros(0, np.int32), _answers(lesson, articles, plain)
+    nothing, told = np.zeros(0, np.int32), _answers(corpus, plain)
     frame = Model(
         plain, marked, tuple(lesson.acts), told, none, nothing, none, rows, nothing, questions,
         tuple(frozenset(title.concepts) for title in titles), {}, Calibration(one, one, one, 0.0, 1.0, 1.0, {}),
     )  # fmt: skip
     trials = _trials(frame, corpus, matrices, keep=lesson.words.keep)
     model = _taught(frame, corpus, matrices, np.ones(len(corpus.texts), bool))
+    if many:
+        half = {name: getattr(model, name).astype(np.float16) for name in ("plain_weights", "marked_weights")}
+        model = replace(model, **half)
     return replace(model, calibration=_calibrate(trials))
 
 
 def _corpus(lesson: Lesson, articles: tuple[str, ...]) -> Corpus:
     asked: list[tuple[Text, int]] = []
     told: list[tuple[Text, int]] = []
+    answers = tuple(_text(lesson.answers.get(article, ""), lesson.words) for article in articles)
     for label, article in enumerate(articles):
         written = (*lesson.questions[article], lesson.titles.get(article, ""))
         own = {text.tokens: text for text in (_text(raw, lesson.words) for raw in written) if text.tokens}
         asked += [(text, label) for text in own.values()]
-        said = _text(lesson.answers.get(article, ""), lesson.words)
-        for at in range(0, len(said.tokens) - TOLD_WORDS // 2, TOLD_WORDS):
+        tokens, plain = answers[label].tokens, answers[label].plain
+        last = 0 if len(articles) > MANY else len(tokens) - TOLD_WORDS // 2
+        for at in range(0, last, TOLD_WORDS):
             piece = slice(at, at + TOLD_WORDS)
-            told.append((Text(said.tokens[piece], said.plain[piece], ()), label))
+            told.append((Text(tokens[piece], plain[piece], ()), label))
     outside = [text for text in dict.fromkeys(_text(line, lesson.words) for line in lesson.oos) if text.tokens]
     acted = [
         (_text(line, lesson.words), len(articles) + at)
@@ -111,7 +122,7 @@ def _corpus(lesson: Lesson, articles: tuple[str, ...]) -> Corpus:
     texts = [*asked, *((text, nothing) for text in outside), *acted, *told]
     labels = np.array([label for _, label in texts], np.int32)
     counts = len(asked), len(outside), len(articles), len(lesson.acts)
-    return Corpus(tuple(text for text, _ in texts), labels, *counts, told=len(told))
+    return Corpus(tuple(text for text, _ in texts), labels, *counts, told=len(told), said=answers)
 
 
 def _text(raw: str, words: Words) -> Text:
@@ -125,12 +136,12 @@ def _matrix(rows: Rows, view: View) -> Any:
     return sparse.csr_matrix((rows.weights, rows.columns, rows.starts), shape=(len(rows), view.size))
 
 
-def _answers(lesson: Lesson, articles: Sequence[str], plain: View) -> Floats:
+def _answers(corpus: Corpus, plain: View) -> Floats:
     """Retrieval over what articles say, as weights beside those learned: their words, shape (columns + 1,
     classes)."""
-    said = plain.encode([(_text(lesson.answers.get(article, ""), lesson.words).plain, ()) for article in articles])
-    table = np.zeros((plain.size + 1, len(articles) + len(lesson.acts) + 1), np.float32)
-    for article in range(len(articles)):
+    said = plain.encode([(text.plain, ()) for text in corpus.said])
+    table = np.zeros((plain.size + 1, corpus.classes), np.float32)
+    for article in range(corpus.articles):
         columns, weights = said.row(article)
         here = columns < plain.blocks[1]
         table[columns[here], article] = weights[here] * ANSWER_WEIGHT
@@ -139,7 +150,8 @@ def _answers(lesson: Lesson, articles: Sequence[str], plain: View) -> Floats:
 
 def _taught(frame: Model, corpus: Corpus, matrices: tuple[Any, Any], kept: Bools) -> Model:
     """The model that learned from the kept texts alone."""
-    weights = [_ridge(matrix[kept], corpus.labels[kept], corpus) for matrix in matrices]
+    solve = _means if corpus.articles > MANY else _ridge
+    weights = [solve(matrix[kept], corpus.labels[kept], corpus) for matrix in matrices]
     asked = np.flatnonzero(kept[: corpus.asked])
     first = np.searchsorted(corpus.labels[asked], np.arange(corpus.articles + 1)).astype(np.int32)
     shared = np.zeros((corpus.articles, len(frame.plain.concepts)), np.float32)
@@ -164,13 +176,29 @@ def _taught(frame: Model, corpus: Corpus, matrices: tuple[Any, Any], kept: Bools
 
 def _chosen(rows: Rows, which: NDArray[np.intp], columns: int) -> Rows:
     """Some of the rows, cut off before the column."""
-    parts = []
-    for at in which:
-        here, weights = rows.row(int(at))
-        end = int(np.searchsorted(here, columns))
-        parts.append((here[:end], weights[:end]))
-    starts = np.cumsum([0, *(len(here) for here, _ in parts)]).astype(np.int32)
-    return Rows(starts, np.concatenate([here for here, _ in parts]), np.concatenate([weights for _, weights in parts]))
+    counts = np.diff(rows.starts)[which]
+    first = np.concatenate(([0], np.cumsum(counts)))
+    at = np.repeat(rows.starts[which] - first[:-1], counts) + np.arange(first[-1])
+    here = rows.columns[at] < columns
+    row = np.repeat(np.arange(len(which)), counts)[here]
+    starts = np.searchsorted(row, np.arange(len(which) + 1)).astype(np.int32)
+    return Rows(starts, rows.columns[at][here], rows.weights[at][here])
+
+
+def _means(matrix: Any, labels: Ints, corpus: Corpus) -> Floats:
+    """Weights of the same shape from the means of the classes alone, each of length 1: a hundred times faster, and what
+    thousands of articles can bear."""
+    from scipy import sparse  # noqa: PLC0415 - heavy, and only training needs it
+
+    heed = np.ones(len(labels), np.float32)
+    heed[len(labels) - corpus.told :] = TOLD_WEIGHT
+    own = sparse.csr_matrix((heed, (labels, np.arange(len(labels)))), shape=(corpus.classes, len(labels)))
+    sums = own @ matrix
+    lengths = np.sqrt(np.asarray(sums.multiply(sums).sum(axis=1)).ravel())
+    means = (sparse.diags(1 / np.maximum(lengths, 1e-9)) @ sums).tocsc()
+    weights = np.zeros((matrix.shape[1] + 1, corpus.classes), np.float32)
+    sparse.csr_matrix((means.data, means.indices, means.indptr), shape=means.shape[::-1]).toarray(out=weights[:-1])
+    return weights
 
 
 def _ridge(matrix: Any, labels: Ints, corpus: Corpus) -> Floats:
@@ -231,7 +259,8 @@ class Trials:
 def _trials(frame: Model, corpus: Corpus, matrices: tuple[Any, Any], *, keep: frozenset[str]) -> Trials:
     """A fifth of the questions and half of the out-of-scope texts asked of a model that never saw them, nor, for every
     other question, any like it. Every other text is asked as if typed without marks."""
-    seeds = np.arange(2, corpus.asked, ASIDE)
+    aside, thin = (max(every, corpus.asked // ENOUGH) for every in (ASIDE, THIN))
+    seeds = np.arange(2, corpus.asked, aside)
     strangers = np.arange(corpus.asked + 1, corpus.spoken, 2)
     kept = np.ones(len(corpus.texts), bool)
     kept[seeds] = kept[strangers] = False
@@ -243,7 +272,7 @@ def _trials(frame: Model, corpus: Corpus, matrices: tuple[Any, Any], *, keep: fr
         label, marks = int(corpus.labels[at]), number // 2 % 2 > 0
         kind = OUTSIDE if label >= corpus.articles else (LIKE_NONE, LEFT_OUT)[number % 2]
         asked.append((corpus.texts[at], label, marks, kind))
-    for number, at in enumerate(np.flatnonzero(kept[: corpus.asked])[::THIN]):
+    for number, at in enumerate(np.flatnonzero(kept[: corpus.asked])[::thin]):
         text = corpus.texts[at]
         text = _heart(text, frame.plain) if number % 5 == 4 else _thinned(text)
         asked.append((text, int(corpus.labels[at]), number % 2 > 0, MISSING))
