@@ -124,6 +124,7 @@ WORDS: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         (r"RED moments ago", "Vừa có lúc khẩn cấp: vẫn coi là khẩn cấp"),
         (r"second AMBER in 30 minutes", "Hai lần đáng lo trong 30 phút: coi là khẩn cấp"),
         (r"negated", "Có lời phủ định: hạ mức xuống"),
+        (r"doubtful", "Cả câu nghe không nguy hiểm: hạ mức xuống, chỉ hỏi lại"),
         (r"unmarked", "Chữ không dấu có thể đọc cách khác: hạ mức xuống"),
         (r"(?P<name>[a-z_]+\.[\w.]+)", "Dấu hiệu “{name}” trong danger.yml"),
         (r"first contact", "Lần đầu chị nhắn: nói rõ đây là trợ lý tự động"),
