@@ -473,6 +473,24 @@ def test_search_finds_with_and_without_marks_and_says_how_far(room: DeskRoom) ->
     assert "Đã tìm hết" in her.get("/search?q=zzz").text
 
 
+def test_searching_on_reaches_every_chat_once_and_no_other(room: DeskRoom) -> None:
+    mai, boss = room.hire("mai"), room.hire("boss", ("lead", "*"))
+    fill(room.database, "sqlite", mai=mai.id, now=room.now, waiting=230, closed=300)
+    may = "closed_at IS NULL AND ((state = 'waiting' AND office IN ('hn', '')) OR staff_id = " + f"{mai.id})"
+    for who, right in ((boss, "closed_at IS NULL"), (mai, may)):
+        wanted = sorted(row[0] for row in room.stage.rows(f"SELECT uuid FROM ticket WHERE {right}"))
+        hers, found, path = room.browser(who), list[str](), "/search?q=giay+khai+sinh"
+        for _ in range(20):
+            page = hers.get(path).text
+            found += re.findall(r'class="line-link" href="/tickets/([0-9a-f-]{36})#', page)
+            more = re.search(r'href="(/search\?q=[^"]+before=\d+)"', page)
+            if more is None:
+                break
+            path = more[1].replace("&amp;", "&")
+        assert "Đã tìm hết" in page
+        assert sorted(found) == wanted
+
+
 @pytest.mark.parametrize(("text", "wanted", "found"), [("Đăng ký", "dang", "Đăng"), ("a\u0301b", "ab", "a\u0301b")])
 def test_place_keeps_the_words_as_written(text: str, wanted: str, found: str) -> None:
     spot = place(text, fold(wanted))

@@ -17,7 +17,7 @@ from bot.store import models, queries
 from handoff.accounts import allow, audit, current_staff
 from handoff.accounts.staff import Staff
 from handoff.deeds import DASHES, find
-from handoff.desk import rows
+from handoff.desk import transcript
 from handoff.desk.room import board, fold, office_name, pages, wants_json
 from handoff.frame import frame, now, page
 from handoff.media import MOST_BYTES, Clean, sendable
@@ -34,7 +34,7 @@ def finds(reference: uuid.UUID) -> ResponseReturnValue:
     staff, wanted = current_staff(), fold(request.args.get("q", "")).split()
     with frame().parts.database.read() as connection:
         row = find(connection, staff, str(reference), now())
-        chat = rows.chat(board(connection), row, limit=1)
+        chat = transcript.chat(board(connection), row, limit=1)
         found = _saved(connection, staff)
     name = str(chat.slots.get("name") or "")
     places = {

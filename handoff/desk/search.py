@@ -13,7 +13,7 @@ from flask import request
 from sqlalchemy import Connection, RowMapping, func, select, true, union
 
 from bot.store import queries
-from bot.store.crypto import ConversationKey, Sealed
+from bot.store.crypto import Sealed
 from handoff.accounts import allow, audit, current_staff
 from handoff.desk import rows
 from handoff.desk.room import fold, pages
@@ -23,7 +23,7 @@ from handoff.scope import readable, ways
 
 SCAN = 1_500  # messages: after so many a search shows what it has and offers to go on
 TICKETS = 100  # and after so many tickets
-MOST_OF_ONE = 2_000
+BATCH = 10  # chats opened at once
 SHOWN = 50
 
 
@@ -62,17 +62,36 @@ def _look(connection: Connection, wanted: str, before: int) -> tuple[list[Hit], 
     hits: list[Hit] = []
     opened = 0
     ids = _newest(connection, before)
-    for row in _chats(connection, ids):
-        found = queries.entries(connection, row["conversation_id"], limit=MOST_OF_ONE)
-        opened += len(found)
-        key = frame().parts.database.keyring.open_key(row["wrapped_key"])
-        hits += _hits(row, key, found, wanted)
-        if (opened >= SCAN or len(hits) >= SHOWN) and row["id"] > ids[-1]:
-            return hits, (row["id"], row["opened_at"])
+    for batch in _batches(_chats(connection, ids)):
+        said = _said(connection, [row["conversation_id"] for row in batch])
+        for row in batch:
+            found = said.get(row["conversation_id"], [])
+            opened += len(found)
+            hits += _hits(row, found, wanted)
+        last = batch[-1]
+        if (opened >= SCAN or len(hits) >= SHOWN) and last["id"] > ids[-1]:
+            return hits, (last["id"], last["opened_at"])
     if len(ids) < TICKETS:
         return hits, (0, 0)
-    last = select(queries.ticket.c.opened_at).where(queries.ticket.c.id == ids[-1])
-    return hits, (ids[-1], connection.execute(last).scalar_one())
+    oldest = select(queries.ticket.c.opened_at).where(queries.ticket.c.id == ids[-1])
+    return hits, (ids[-1], connection.execute(oldest).scalar_one())
+
+
+def _batches(chats: Sequence[RowMapping]) -> list[Sequence[RowMapping]]:
+    return [chats[start : start + BATCH] for start in range(0, len(chats), BATCH)]
+
+
+def _said(connection: Connection, conversation_ids: Sequence[int]) -> dict[int, list[RowMapping]]:
+    """Conversation → what was said in it, newest first."""
+    entry = queries.entry
+    columns = (entry.c.conversation_id, entry.c.uuid, entry.c.author, entry.c.body_sealed, entry.c.at)
+    query = select(*columns).where(
+        entry.c.conversation_id.in_(conversation_ids), entry.c.kind != "undone", entry.c.body_sealed.is_not(None)
+    )
+    found: dict[int, list[RowMapping]] = {}
+    for row in connection.execute(query.order_by(entry.c.id.desc())).mappings():
+        found.setdefault(row["conversation_id"], []).append(row)
+    return found
 
 
 def _newest(connection: Connection, before: int) -> list[int]:
@@ -106,12 +125,13 @@ def _chats(connection: Connection, ids: Sequence[int]) -> list[RowMapping]:
     return [row for row in found if row["id"] in wanted]
 
 
-def _hits(row: RowMapping, key: ConversationKey, entries: Sequence[RowMapping], wanted: str) -> list[Hit]:
-    """The messages of one chat with the words, newest first."""
-    name, found = rows.name_of(frame().parts.database.keyring, row), []
-    for entry in reversed(entries):
-        if entry["body_sealed"] is None or entry["kind"] == "undone":
-            continue
+def _hits(row: RowMapping, entries: Sequence[RowMapping], wanted: str) -> list[Hit]:
+    """The messages of one chat with the words."""
+    if not entries:
+        return []
+    ring = frame().parts.database.keyring
+    key, found = ring.open_key(row["wrapped_key"]), []
+    for entry in entries:
         try:
             text = text_of(key.open(entry["body_sealed"], "entry", entry["uuid"], "body"))
         except Sealed:
@@ -121,7 +141,7 @@ def _hits(row: RowMapping, key: ConversationKey, entries: Sequence[RowMapping], 
             continue
         start, end = spot
         around = (text[max(0, start - 60) : start], text[start:end], text[end : end + 90])
-        found.append(Hit(row["uuid"], entry["uuid"], name, entry["author"], entry["at"], *around))
+        found.append(Hit(row["uuid"], entry["uuid"], rows.name_of(ring, row), entry["author"], entry["at"], *around))
     return found
 
 

@@ -12,12 +12,11 @@ from typing import Any
 
 from flask import abort, jsonify, redirect, request, url_for
 from flask.typing import ResponseReturnValue
-from sqlalchemy import Connection, RowMapping, delete, insert, select
+from sqlalchemy import Connection, RowMapping, select
 
 from bot.channels import Window
 from bot.errors import Refused
 from bot.messages import Reply
-from bot.store import queries
 from handoff import deeds
 from handoff.accounts import allow, audit, current_staff
 from handoff.accounts.queries import glass_open
@@ -25,7 +24,7 @@ from handoff.accounts.queries import names as names_of
 from handoff.accounts.queries import staff as members
 from handoff.accounts.staff import Staff
 from handoff.deeds import Missing, find
-from handoff.desk import rows, words
+from handoff.desk import rows, transcript, words
 from handoff.desk.replies import files_of
 from handoff.desk.room import beat, board, desk, pages, read_lately, wants_json, window, wish
 from handoff.duty import blocked, called, counsellors
@@ -35,7 +34,6 @@ from handoff.tickets import (
     HELD,
     NON_DATA,
     QUEUED,
-    Actor,
     Close,
     Requeue,
     Snooze,
@@ -90,7 +88,7 @@ def _chat(reference: str) -> dict[str, Any]:
     limit = 500 if request.args.get("all") else 120
     with frame().parts.database.read() as connection:
         row = find(connection, staff, reference, now())
-        found = rows.chat(board(connection), row, limit=limit)
+        found = transcript.chat(board(connection), row, limit=limit)
         everyone = counsellors(connection, now())
         known = names_of(connection, [one.id for one in everyone])
         public = {one.id: one.uuid for one in connection.execute(select(members.c.id, members.c.uuid))}
@@ -376,60 +374,3 @@ def add_note(reference: uuid.UUID) -> ResponseReturnValue:
         mentions=request.form.getlist("mention"),
     )
     return back(reference)
-
-
-# --- marks ------------------------------------------------------------------------------------------------------------
-
-
-@pages.post("/tickets/<uuid:reference>/labels")
-@allow("counsellor", "lead")
-def labels(reference: uuid.UUID) -> ResponseReturnValue:
-    staff, name = current_staff(), " ".join(request.form.get("label", "").split())[:40]
-    if not name:
-        abort(400)
-    with frame().parts.database.write() as connection:
-        row = find(connection, staff, str(reference), now())
-        queries.insert_once(connection, rows.label, {"name": name}, ["name"])
-        label_id = connection.execute(select(rows.label.c.id).where(rows.label.c.name == name)).scalar_one()
-        mine = (rows.ticket_label.c.ticket_id == row["id"], rows.ticket_label.c.label_id == label_id)
-        if connection.execute(select(rows.ticket_label).where(*mine)).first() is None:
-            connection.execute(insert(rows.ticket_label).values(ticket_id=row["id"], label_id=label_id))
-            audit(connection, staff, "label.put", f"ticket:{reference}", str(label_id))
-        else:
-            connection.execute(delete(rows.ticket_label).where(*mine))
-            audit(connection, staff, "label.taken", f"ticket:{reference}", str(label_id))
-    return back(reference)
-
-
-@pages.post("/tickets/<uuid:reference>/block")
-@allow("counsellor", "lead")
-def block(reference: uuid.UUID) -> ResponseReturnValue:
-    """Keeps this person out of the queue, danger excepted; or lets her back in."""
-    staff = current_staff()
-    with frame().parts.database.write() as connection:
-        row = find(connection, staff, str(reference), now())
-        if not (may_write(deeds.as_ticket(row), Actor(staff.id)) or staff.may(row["office"], "lead")):
-            raise Refused("Chị nhận ca trước đã nhé.")
-        conversation_id = row["conversation_id"]
-        if request.form.get("act") == "lift":
-            connection.execute(delete(blocked).where(blocked.c.conversation_id == conversation_id))
-            audit(connection, staff, "block.lifted", f"ticket:{reference}")
-        else:
-            values = {"staff_id": staff.id, "at": now()}
-            queries.upsert(connection, blocked, {"conversation_id": conversation_id}, values)
-            queries.change_conversation(connection, conversation_id, flagged=True)
-            audit(connection, staff, "block.set", f"ticket:{reference}")
-    return back(reference)
-
-
-@pages.get("/tickets/<uuid:reference>/print")
-@allow("counsellor", "lead")
-def print_view(reference: uuid.UUID) -> str:
-    """The talk for paper or PDF, without notes, traces and events."""
-    staff = current_staff()
-    with frame().parts.database.write() as connection:
-        row = find(connection, staff, str(reference), now())
-        audit(connection, staff, "chat.printed", f"ticket:{reference}")
-        found = rows.chat(board(connection), row, limit=2_000)
-    said = [one for one in found.bubbles if one.kind not in ("note", "event")]
-    return page("desk/print.html", chat=found, row=row, said=said)
