@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from flask import request
-from sqlalchemy import Connection, RowMapping, func, select, true, union
+from sqlalchemy import Connection, RowMapping, select, true, union
 
 from bot.store import queries
 from bot.store.crypto import Sealed
@@ -115,14 +115,12 @@ def _chats(connection: Connection, ids: Sequence[int]) -> list[RowMapping]:
         .where(ticket.c.id.in_(ids), her.c.wrapped_key.is_not(None))
     )
     found = connection.execute(query.order_by(ticket.c.id.desc())).mappings().all()
-    newest = (
-        select(func.max(ticket.c.id))
-        .where(ticket.c.conversation_id.in_([row["conversation_id"] for row in found]))
-        .where(readable(current_staff(), now()))
-        .group_by(ticket.c.conversation_id)
-    )
-    wanted = set(connection.execute(newest).scalars())
-    return [row for row in found if row["id"] in wanted]
+    every = select(ticket.c.id).where(ticket.c.conversation_id.in_([row["conversation_id"] for row in found]))
+    theirs = list(connection.execute(every).scalars())  # asked apart: SQLite would look through all that ever was hers
+    hers = select(ticket.c.conversation_id, ticket.c.id).where(ticket.c.id.in_(theirs))
+    readable_ids = connection.execute(hers.where(readable(current_staff(), now())).order_by(ticket.c.id))
+    newest = {row.conversation_id: row.id for row in readable_ids}
+    return [row for row in found if row["id"] == newest.get(row["conversation_id"])]
 
 
 def _hits(row: RowMapping, entries: Sequence[RowMapping], wanted: str) -> list[Hit]:
