@@ -92,10 +92,29 @@ def test_imminent_danger_is_red_however_it_is_typed(
         "em muon tu tu",
         "살려주세요",
         "죽고 싶어요",
+        "I want to die",
+        "my husband is beating me",
+        "help me he has a knife",
+        "my boss locked me in the room and took my passport",
+        "我想死",
     ],
 )
 def test_disguised_and_foreign_calls_are_red(screen: Screen, text: str) -> None:
     assert screen.read(text).level == "RED"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "can you help me with my son's birth certificate",
+        "I need help with divorce papers",
+        "How can I renew my passport?",
+        "이혼 서류 어떻게 해요",
+        "여권을 갱신하고 싶어요",
+    ],
+)
+def test_questions_in_other_languages_alarm_nobody(screen: Screen, text: str) -> None:
+    assert screen.read(text).level == "NONE"
 
 
 @pytest.mark.parametrize(

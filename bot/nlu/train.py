@@ -92,10 +92,8 @@ def fit(lesson: Lesson) -> Model:
     )  # fmt: skip
     trials = _trials(frame, corpus, matrices, keep=lesson.words.keep)
     model = _taught(frame, corpus, matrices, np.ones(len(corpus.texts), bool))
-    if many:
-        half = {name: getattr(model, name).astype(np.float16) for name in ("plain_weights", "marked_weights")}
-        model = replace(model, **half)
-    return replace(model, calibration=_calibrate(trials))
+    half = {name: getattr(model, name).astype(np.float16) for name in ("plain_weights", "marked_weights")}
+    return replace(model, **half, calibration=_calibrate(trials))
 
 
 def _corpus(lesson: Lesson, articles: tuple[str, ...]) -> Corpus:

@@ -386,7 +386,7 @@ def _beside(start: int, end: int) -> Span:
 
 def _likely(hit: Hit, guessed: bytes, weighed: Weighed) -> Hit:
     """A pattern of words written without marks may be other words altogether; the classifier says how likely."""
-    if hit.level == "NONE" or not any(any(guessed[start:end]) for start, end in hit.parts):
+    if hit.level == "NONE" or hit.sign.plain or not any(any(guessed[start:end]) for start, end in hit.parts):
         return hit
     chance = weighed.chance(*_beside(hit.start, hit.end))
     if chance >= LIKELY:
@@ -397,7 +397,7 @@ def _likely(hit: Hit, guessed: bytes, weighed: Weighed) -> Hit:
 def _weighed(hit: Hit, weighed: Weighed, opinion: Opinion) -> Hit:
     """A pattern found in a text that sounds like no danger at all, neither as a whole nor beside the pattern."""
     chance = max(opinion.chance, weighed.chance(*_beside(hit.start, hit.end)))
-    if hit.level == "NONE" or chance >= DOUBTFUL:
+    if hit.level == "NONE" or hit.sign.plain or chance >= DOUBTFUL:
         return hit
     quiet = chance < HARMLESS and hit.sign.level != "RED"
     return replace(hit, level="NONE" if quiet else _lower(hit.level, "CHECK"), why=(*hit.why, "doubtful"))

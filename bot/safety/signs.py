@@ -56,7 +56,8 @@ class Pattern:
 
 @dataclass(frozen=True, slots=True)
 class Sign:
-    """What a family of patterns means. `plain`: no modifier may lower it. `unless`/`cues`: slots near the hit."""
+    """What a family of patterns means. `plain`: neither modifiers nor the classifier may lower it. `unless`/`cues`:
+    slots near the hit."""
 
     id: str
     category: Category
