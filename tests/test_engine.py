@@ -454,6 +454,18 @@ def test_a_phrase_with_its_time_begins_the_appointment_and_without_one_does_not(
     assert other.state.flow == ""
 
 
+def test_who_says_when_she_wants_to_meet_a_person_is_given_an_appointment() -> None:
+    def reads(text: str, **_: Any) -> Reading:
+        found = (Entity("date", "chiều mai", "chiều mai", 0, 1),) if "chiều mai" in text else ()
+        return Reading(text, text, entities=found, act="person")
+
+    parts = replace(book(), reader=reads)
+    dated = take_turn(parts, at("", ""), Heard("em muốn hẹn gặp chiều mai", at=START, world=WORLD))
+    assert dated.state.flow == "appointment"
+    undated = take_turn(parts, at("", ""), Heard("em muốn hẹn gặp chị nào đó", at=START, world=WORLD))
+    assert undated.decision == "person"
+
+
 def test_who_never_chose_a_language_is_answered_in_the_one_she_cries_out_in() -> None:
     chat = Chat(parts=replace(book(), screen=Screen.load(ROOT / "knowledge")))
     done = chat.you("남편이 때려요")
