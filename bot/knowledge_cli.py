@@ -87,12 +87,22 @@ def kb(context: click.Context, root: Path | None) -> None:
 @click.pass_obj
 def check(tools: Tools, as_json: bool) -> None:
     """Kiểm tra mọi bài. Thoát với mã 1 khi có lỗi."""
-    found = check_root(tools.root, today=tools.now().date())
+    found = [*check_root(tools.root, today=tools.now().date()), *_word_faults(tools.root)]
     _print(found, as_json=as_json)
     if not as_json:
         counts = Counter(one.severity for one in found)
         click.echo(f"{counts['error']} lỗi, {counts['warning']} nhắc nhở, {counts['note']} ghi chú")
     sys.exit(any(one.severity == "error" for one in found))
+
+
+def _word_faults(root: Path) -> list[Finding]:
+    """The faults of the word list and of the speech acts, where a folder has them."""
+    from bot.nlu import acts, words  # noqa: PLC0415 - only this command and `learner` need that room
+
+    if not (root / "words.yml").is_file():
+        return []
+    lexicon, faults = words.read(root / "words.yml", root=root)
+    return [*faults, *(acts.read(root / "acts.yml", lexicon, root=root)[1] if (root / "acts.yml").is_file() else ())]
 
 
 @kb.command()

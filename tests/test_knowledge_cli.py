@@ -77,6 +77,18 @@ def run(tools: object, *words: str) -> Result:
     return CliRunner().invoke(kb, list(words), obj=tools)
 
 
+def test_check_reads_the_words_and_the_acts_as_well(tools: Tools, root: Path) -> None:
+    copyfile(REAL / "words.yml", root / "words.yml")
+    copyfile(REAL / "acts.yml", root / "acts.yml")
+    assert "words.yml" not in run(tools, "check").output
+    (root / "words.yml").write_text("short: 3\n", "utf-8")
+    (root / "acts.yml").write_text("greeting: [\n", "utf-8")
+    told = run(tools, "check")
+    assert told.exit_code == 1
+    assert "words.yml:1" in told.output
+    assert "acts.yml:" in told.output
+
+
 def test_check_tells_and_counts(tools: Tools, root: Path) -> None:
     sound = run(tools, "check")
     assert sound.exit_code == 0
