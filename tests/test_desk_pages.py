@@ -515,6 +515,44 @@ def test_shifts_cards_and_days_off_are_a_leads(room: DeskRoom) -> None:
     assert room.browser(mai).post("/team/shifts", form).status_code == 404
 
 
+def test_a_shift_sent_twice_stands_once_and_a_day_off_is_taken_back_on_the_page(room: DeskRoom) -> None:
+    mai, boss = room.hire("mai", on_shift=False), room.hire("boss", ("lead", "hn"), on_shift=False)
+    hers = room.browser(boss)
+    form = {"who": mai.uuid, "weekday": ["0"], "start": "08:00", "end": "17:00"}
+    hers.post("/team/shifts", form)
+    hers.post("/team/shifts", form | {"holidays": "1"})
+    assert room.stage.rows("SELECT weekday, holidays FROM shift") == [(0, 1)]
+    one = form | {"weekday": [], "day": "2099-01-04"}
+    hers.post("/team/shifts", one)
+    hers.post("/team/shifts", one)
+    assert room.stage.rows("SELECT day FROM shift WHERE weekday IS NULL") == [("2099-01-04",)]
+    hers.post("/team/days-off", {"who": mai.uuid, "day": "2099-12-24"})
+    hers.post("/team/days-off", {"office": "hn", "day": "2099-12-25"})
+    page = hers.get("/team/roster").text
+    assert page.count('name="drop" value="1"') == 2
+    hers.post("/team/days-off", {"who": mai.uuid, "office": "", "day": "2099-12-24", "drop": "1"})
+    hers.post("/team/days-off", {"who": "", "office": "hn", "day": "2099-12-25", "drop": "1"})
+    assert room.stage.rows("SELECT day FROM day_off") == []
+
+
+def test_who_reads_a_chat_sees_that_she_is_blocked(room: DeskRoom) -> None:
+    mai, reference = room.hire("mai"), room.asks()
+    room.take(mai, reference)
+    her = room.browser(mai)
+    assert "Đang bị chặn" not in her.get(f"/tickets/{reference}").text
+    her.post(f"/tickets/{reference}/block", {"act": "set"})
+    assert "Đang bị chặn" in her.get(f"/tickets/{reference}").text
+    her.post(f"/tickets/{reference}/block", {"act": "lift"})
+    assert "Đang bị chặn" not in her.get(f"/tickets/{reference}").text
+
+
+def test_a_saved_filter_is_at_hand_without_unfolding(room: DeskRoom) -> None:
+    her = room.browser(room.hire("mai"))
+    her.post("/queue/filters", {"name": "Khẩn của tôi", "level": "RED"})
+    page = her.get("/queue").text
+    assert page.index("</details>", page.index('class="filters"')) < page.index("Khẩn của tôi")
+
+
 # --- files ------------------------------------------------------------------------------------------------------------
 
 

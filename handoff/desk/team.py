@@ -128,17 +128,10 @@ def add_shift() -> ResponseReturnValue:
     kind = "on_call" if form.get("kind") == "on_call" else "desk"
     with frame().parts.database.write() as connection:
         for weekday in [None] if day else sorted(ticked):
+            key = {"staff_id": staff_id, "kind": kind, "weekday": weekday, "day": day, "start": start, "end": end}
+            connection.execute(delete(shift).filter_by(**key))  # sent twice, it stands once
             connection.execute(
-                insert(shift).values(
-                    uuid=str(uuid.uuid4()),
-                    staff_id=staff_id,
-                    kind=kind,
-                    weekday=weekday,
-                    day=day,
-                    start=start,
-                    end=end,
-                    holidays=form.get("holidays") == "1",
-                )
+                insert(shift).values(uuid=str(uuid.uuid4()), holidays=form.get("holidays") == "1", **key)
             )
         audit(connection, current_staff(), "roster.changed", f"staff-id:{staff_id}", kind)
     return redirect(url_for("desk.roster"), 303)
