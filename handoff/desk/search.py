@@ -44,7 +44,7 @@ class Hit:
 @pages.get("/search")
 @allow("counsellor", "lead")
 def search() -> str:
-    staff, asked = current_staff(), request.args.get("q", "").strip()[:100]
+    staff, asked = current_staff(), " ".join(request.args.get("q", "").split())[:100]
     upto = request.args.get("before", "")
     before = int(upto) if upto.isascii() and upto.isdigit() and len(upto) < 16 else 0
     hits: list[Hit] = []
