@@ -13,14 +13,16 @@ from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, ConsoleMessage, Dialog, Page, expect
+from playwright.sync_api import Browser, ConsoleMessage, Dialog, Page, Route, expect
 
+from bot.messages import Attachment
 from bot.store.crypto import Keyring
 from bot.store.database import Database
 from handoff.accounts import queries as accounts
 from handoff.accounts.staff import Staff
 from tests.conftest import SECRET
 from tests.desk_room import DeskRoom
+from tests.stage import message
 
 pytestmark = pytest.mark.browser
 PHONE, DESK = (360, 740), (1280, 800)
@@ -314,3 +316,29 @@ def test_two_counsellors_see_each_other_and_pass_a_chat_on(browser: Browser, hou
         stale.click("#send")
         expect(stale.locator("#toasts")).to_contain_text("(Lan)")
         expect(stale.locator("#text")).to_have_value("câu của thẻ cũ")
+
+
+@pytest.mark.parametrize("size", [PHONE, DESK])
+def test_her_picture_is_fetched_when_asked_for_and_then_plain(
+    browser: Browser, house: House, size: tuple[int, int]
+) -> None:
+    picture = Attachment("image", url="https://f.zdn.vn/x")
+    house.room.stage.hear(message("", key=f"picture-{size[0]}", person="b", attachments=(picture,)))
+    asked: list[str] = []
+
+    def serve(route: Route) -> None:
+        asked.append(route.request.url)
+        route.fulfill(
+            body='<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"/>', content_type="image/svg+xml"
+        )
+
+    with opened(browser, house, house.mai, size) as page:
+        page.route("**/attachments/**", serve)
+        page.goto(house.address + house.path("chat"))
+        page.wait_for_load_state("load")
+        assert not asked
+        page.locator(".blurred summary").last.click()
+        shown = page.locator(".blurred img").last
+        expect(shown).to_be_visible()
+        expect(shown).to_have_css("filter", "none")
+        expect(shown).to_have_js_property("naturalWidth", 9)
