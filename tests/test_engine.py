@@ -456,14 +456,15 @@ def test_a_phrase_with_its_time_begins_the_appointment_and_without_one_does_not(
 
 def test_who_says_when_she_wants_to_meet_a_person_is_given_an_appointment() -> None:
     def reads(text: str, **_: Any) -> Reading:
-        found = (Entity("date", "chiều mai", "chiều mai", 0, 1),) if "chiều mai" in text else ()
+        days = {"chiều mai": "2999-01-01", "hôm qua": "1999-01-01", "hôm nay": "2999-01-01"}
+        found = tuple(Entity("date", day, said, 0, 1) for said, day in days.items() if said in text)
         return Reading(text, text, entities=found, act="person")
 
     parts = replace(book(), reader=reads)
     dated = take_turn(parts, at("", ""), Heard("em muốn hẹn gặp chiều mai", at=START, world=WORLD))
     assert dated.state.flow == "appointment"
-    undated = take_turn(parts, at("", ""), Heard("em muốn hẹn gặp chị nào đó", at=START, world=WORLD))
-    assert undated.decision == "person"
+    for said in ("em muốn hẹn gặp chị nào đó", "hôm qua hẹn gọi lại mà chưa gọi", "gọi lại cho em ngay hôm nay"):
+        assert take_turn(parts, at("", ""), Heard(said, at=START, world=WORLD)).decision == "person", said
 
 
 def test_who_never_chose_a_language_is_answered_in_the_one_she_cries_out_in() -> None:

@@ -250,7 +250,7 @@ def _control(talk: Talk, state: State) -> Turn | None:
             after = replace(_without_flow(talk, state), stack=(), unknowns=0)
             reply = talk.say("utter_stopped", after)
             return Turn(after, (reply,), (Subscription("*", False),), "stop", why=("stop",))
-        case "person" if not _fixes_a_time(talk):
+        case "person" if not _makes_a_date(talk):
             return _person(talk, state)
         case _ if talk.ear.sure and talk.ear.reading.candidates[0].article == PERSON_ARTICLE:
             return _person(talk, state)
@@ -328,7 +328,8 @@ def _asked(talk: Talk, state: State) -> Turn:
         return dialogue.begin(talk, state, "urgent_help")
     if answers.entity(ear.reading, "province") and " van phong " in f" {fold(ear.text)} ":
         return dialogue.begin(talk, state, "find_office")
-    if _fixes_a_time(talk) or (_has(talk, "phone") and _asked_among(talk, "appointment")):
+    told = any(item.kind in ("date", "phone") for item in ear.reading.entities)
+    if _makes_a_date(talk) or (told and _asked_among(talk, "appointment")):
         return dialogue.begin(talk, state, "appointment")
     if ear.act in ("back", "skip", "cancel"):
         after = replace(state, unknowns=0)
@@ -363,13 +364,12 @@ def _foreign(talk: Talk, state: State) -> Turn:
     return then(noted, asked)
 
 
-def _fixes_a_time(talk: Talk) -> bool:
-    """Whether she asks for an appointment and says when (“em muốn hẹn gặp chiều thứ 7”), or names the very word."""
-    return (_has(talk, "date") or " lich hen " in f" {fold(talk.ear.text)} ") and _asked_among(talk, "appointment")
-
-
-def _has(talk: Talk, kind: str) -> bool:
-    return any(item.kind == kind for item in talk.ear.reading.entities)
+def _makes_a_date(talk: Talk) -> bool:
+    """Whether she asks for an appointment by that word, and says when it shall be (“em muốn hẹn gặp chiều thứ 7”). A
+    call that was promised for yesterday is no appointment: a person must hear of it."""
+    said, today = f" {fold(talk.ear.text)} ", talk.heard.world.now[:10]
+    ahead = any(item.kind == "date" and item.value[:10] >= today for item in talk.ear.reading.entities)
+    return " hen " in said and (ahead or " lich hen " in said) and _asked_among(talk, "appointment")
 
 
 def _asked_among(talk: Talk, intent: str) -> bool:

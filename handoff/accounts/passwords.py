@@ -43,8 +43,8 @@ class Hasher:
 
     def verify(self, hashed: str | None, password: str) -> bool:
         """Without a hash (unknown or unready member) the same work is done on a dummy, and the answer is no."""
-        nobody = self._nobody
         with self._slots:
+            nobody = self._nobody
             try:
                 right = self._argon.verify(hashed or nobody, normal(password)[:LONGEST])
             except (VerificationError, InvalidHashError):
