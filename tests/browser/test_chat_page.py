@@ -88,6 +88,7 @@ def panel(page: Page) -> None:
 
 def switch(page: Page, channel: str) -> None:
     panel(page)
+    settle(page)  # the drawer slides in; a forced click does not wait for it
     with page.expect_navigation():
         page.get_by_label(channel, exact=True).check(force=True)
 
