@@ -171,6 +171,60 @@ def test_every_page_opens_to_its_roles_and_to_nobody_else(room: DeskRoom, role: 
     assert len(asked) > 30
 
 
+AS_LEAD: dict[str, dict[str, str]] = {  # what only the holder or a lead may do to a held chat, and its form
+    "take-over": {},
+    "assign": {"to": "caller"},
+    "requeue": {},
+    "close": {"reason": "answered"},
+    "block": {"act": "set"},
+}
+
+
+@pytest.mark.parametrize("place", ["hn", "ct", ""])
+@pytest.mark.parametrize("home", ["hn", "ct", "*"])
+@pytest.mark.parametrize("role", ROLES)
+def test_a_held_chat_is_moved_by_leads_of_its_office_and_by_any_lead_while_it_has_none(
+    room: DeskRoom, role: Role, home: str, place: str
+) -> None:
+    """Role × office of hers × office of the chat × what a lead does; everywhere else nothing changes."""
+    mai, caller = room.hire("mai", ("counsellor", "*")), room.hire("caller", (role, home))
+    window = room.browser(caller)
+    window.get("/account")
+    leads = role == "lead" and (home in ("*", place) or not place)
+    for number, (act, form) in enumerate(AS_LEAD.items()):
+        reference = room.asks("chuyện riêng", person=f"p{number}", office=place)
+        room.take(mai, reference)
+        before, log = dict(room.ticket(reference)), room.log(reference)
+        given = {name: caller.uuid if value == "caller" else value for name, value in form.items()}
+        answer = window.post(f"/tickets/{reference}/{act}", given)
+        page = window.get(f"/tickets/{reference}")
+        told = f"{act} as {role} of {home} on a chat of {place or 'no office'}: {answer.status_code}"
+        if leads:
+            assert answer.status_code == 303, told
+            assert page.status_code == 200, told
+            assert room.log(reference) != log or act == "block", told
+        else:
+            assert answer.status_code in (404, 409), told  # 409: a counsellor's own list names who holds it
+            assert "chuyện riêng" not in page.text, told
+            assert dict(room.ticket(reference)) == before, told
+    assert ("block.set" in actions(room)) is leads
+
+
+@pytest.mark.parametrize("place", ["hn", "ct", ""])
+@pytest.mark.parametrize("role", ROLES)
+def test_a_waiting_chat_is_taken_in_its_office_and_anywhere_while_it_has_none(
+    room: DeskRoom, role: Role, place: str
+) -> None:
+    reference, caller = room.asks(office=place), room.hire("caller", (role, "hn"))
+    answer = room.browser(caller).post(f"/tickets/{reference}/take", {"form_token": ""})
+    assert answer.status_code in (400, 404)  # without our token nobody
+    window = room.browser(caller)
+    window.get("/account")
+    window.post(f"/tickets/{reference}/take")
+    may = role in ("counsellor", "lead") and place in ("hn", "")
+    assert room.ticket(reference)["staff_id"] == (caller.id if may else None)
+
+
 def test_a_colleagues_chat_is_listed_without_a_word_of_it(room: DeskRoom) -> None:
     mai, lan = room.hire("mai"), room.hire("lan")
     reference = room.asks("bí mật của em")

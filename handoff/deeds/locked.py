@@ -19,7 +19,7 @@ from bot.store import queries
 from handoff.accounts.queries import names
 from handoff.accounts.staff import Staff
 from handoff.duty import called, counsellors
-from handoff.scope import listable, readable
+from handoff.scope import leads, listable, readable
 from handoff.tickets import Act, Actor, Change, Ticket, move
 
 
@@ -68,7 +68,7 @@ def as_ticket(row: Mapping[str, Any] | RowMapping) -> Ticket:
 
 
 def actor(staff: Staff, office: str) -> Actor:
-    return Actor(staff.id, lead=staff.may(office, "lead"))
+    return Actor(staff.id, lead=leads(staff, office))
 
 
 def find(connection: Connection, staff: Staff, reference: str, now: int) -> RowMapping:

@@ -18,7 +18,7 @@ from handoff.desk.room import board, pages
 from handoff.desk.talk import back
 from handoff.duty import blocked
 from handoff.frame import frame, now, page
-from handoff.tickets import Actor, may_write
+from handoff.tickets import may_write
 
 
 @pages.post("/tickets/<uuid:reference>/labels")
@@ -48,7 +48,8 @@ def block(reference: uuid.UUID) -> ResponseReturnValue:
     staff = current_staff()
     with frame().parts.database.write() as connection:
         row = find(connection, staff, str(reference), now())
-        if not (may_write(deeds.as_ticket(row), Actor(staff.id)) or staff.may(row["office"], "lead")):
+        by = deeds.actor(staff, row["office"])
+        if not (may_write(deeds.as_ticket(row), by) or by.lead):
             raise Refused("Chị nhận ca trước đã nhé.")
         conversation_id = row["conversation_id"]
         if request.form.get("act") == "lift":
