@@ -26,6 +26,7 @@ from handoff.routing import (
     Shift,
     Waiting,
     duty,
+    excused,
     office_for,
     on_duty,
     public_holidays,
@@ -67,7 +68,8 @@ def counsellors(connection: Connection, now: int) -> list[Counsellor]:
     cards = {row["staff_id"]: row for row in connection.execute(select(card)).mappings()}
     seen = {row.staff_id: row.seen_at for row in connection.execute(select(presence.c.staff_id, presence.c.seen_at))}
     loads = _loads(connection)
-    duties = on_duty(calendar(connection, now), offices, now)
+    when = calendar(connection, now)
+    duties, excuses = on_duty(when, offices, now), excused(when, offices, now)
     found = []
     for staff_id in sorted(offices):
         one = cards.get(staff_id)
@@ -86,6 +88,8 @@ def counsellors(connection: Connection, now: int) -> list[Counsellor]:
                 capacity=one["capacity"] if one else 5,
                 heavy_cap=one["heavy_cap"] if one else 2,
                 lead=staff_id in leads,
+                paused=bool(one and one["paused"]),
+                excused=excuses.get(staff_id, ""),
             )
         )
     return found

@@ -31,11 +31,18 @@ VIETNAM = datetime.timezone(datetime.timedelta(hours=7))
 WEEKDAYS = ("thứ Hai", "thứ Ba", "thứ Tư", "thứ Năm", "thứ Sáu", "thứ Bảy", "Chủ nhật")
 
 
+Excuse = Literal["", "day_off", "holiday"]
+Standing = Literal[
+    "here", "full", "paused", "absent", "on_call", "on_call_away", "visiting", "off", "day_off", "holiday"
+]
+
+
 @dataclass(frozen=True, slots=True)
 class Counsellor:
     """One who may take tickets. `present`: her desk showed a sign of life, and she has not set a pause.
 
-    `offices` may hold `*`: every office. `lead`: she leads one of them.
+    `offices` may hold `*`: every office. `lead`: she leads one of them. `paused`: she set a pause. `excused`: why she
+    is not on the shift that is hers at this hour on other days.
     """
 
     id: int
@@ -50,10 +57,25 @@ class Counsellor:
     capacity: int = 5
     heavy_cap: int = 2
     lead: bool = False
+    paused: bool = False
+    excused: Excuse = ""
 
     @property
     def available(self) -> bool:
         return self.present and (self.on_shift or self.on_call)
+
+    @property
+    def standing(self) -> Standing:
+        """Whether she would get the next ticket, and if not, the one reason that is told of her."""
+        if not (self.on_shift or self.on_call):
+            return self.excused or ("visiting" if self.present else "off")
+        if self.paused:
+            return "paused"
+        if not self.on_shift:
+            return "on_call" if self.present else "on_call_away"
+        if not self.present:
+            return "absent"
+        return "full" if self.open_chats >= self.capacity else "here"
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,6 +275,19 @@ def on_duty(calendar: Calendar, offices: Mapping[int, Collection[str]], now: int
             if start <= moment < end:
                 found.setdefault(shift.staff_id, set()).add(shift.kind)
     return found
+
+
+def excused(calendar: Calendar, offices: Mapping[int, Collection[str]], now: int) -> dict[int, Excuse]:
+    """Who would be on a shift at `now` (ms) but for a day off of hers or of her office, or a public holiday."""
+    moment = _local(now)
+    days = {moment.date().isoformat(), (moment.date() - datetime.timedelta(days=1)).isoformat()}
+    if days.isdisjoint(calendar.public) and days.isdisjoint(off.day for off in calendar.off):
+        return {}
+    working = on_duty(calendar, offices, now)
+    but_for_leave = on_duty(replace(calendar, off=()), offices, now)
+    any_week = on_duty(replace(calendar, off=(), public=frozenset()), offices, now)
+    found: dict[int, Excuse] = dict.fromkeys(any_week.keys() - but_for_leave.keys(), "holiday")
+    return found | dict.fromkeys(but_for_leave.keys() - working.keys(), "day_off")
 
 
 def opens_at(calendar: Calendar, staff: Mapping[int, Collection[str]], now: int) -> int | None:

@@ -14,7 +14,7 @@ import pytest
 from babel.messages.pofile import read_po
 from markupsafe import escape
 from PIL import Image
-from sqlalchemy import event, select
+from sqlalchemy import event, insert, select, update
 
 from bench.tickets import fill
 from bot.errors import Refused
@@ -25,11 +25,14 @@ from bot.store.database import Database
 from handoff import deeds, media
 from handoff.accounts import ROLES, Role, members
 from handoff.accounts.queries import audit
+from handoff.accounts.queries import staff as members_table
 from handoff.desk import words
 from handoff.desk.live import Interest, Watch, _Marks, look
 from handoff.desk.room import fold
 from handoff.desk.search import place
+from handoff.duty import day_off, shift
 from handoff.routing import AWAY_MS
+from handoff.tickets import Close, Requeue, Take
 from tests.conftest import SECRET
 from tests.desk_room import DeskRoom
 from tests.stage import address, message
@@ -304,6 +307,133 @@ def test_refusals_are_said_in_her_language(room: DeskRoom) -> None:
     answer = hers.get(f"/tickets/{reference}").text
     assert "(Mai)" in answer
     assert "Ca này" not in answer
+
+
+def told_of(page: str, name: str) -> str:
+    """What the list of people to assign to says of one of them."""
+    found = re.search(rf"<option [^>]*>{name}(?: \(([^)]*)\))?</option>", page)
+    assert found, name
+    return found[1] or ""
+
+
+def test_why_somebody_would_not_get_the_next_ticket_is_told_truly(room: DeskRoom) -> None:
+    room.stage.now = 1_798_736_400_000  # Friday 2027-01-01, 00:00 in Viet Nam; and two days on a working Sunday
+    boss = room.hire("boss", ("lead", "hn"))
+    room.hire("bận", capacity=1)
+    room.hire("nghỉ", paused=True)
+    room.hire("vắng", present=False)
+    room.hire("khách", on_shift=False)
+    room.hire("về", on_shift=False, present=False)
+    room.hire("phép")
+    festive = room.hire("lễ")
+    full = room.asks("giữ", person="full")
+    with room.database.write() as connection:
+        known = {row.login: row.id for row in connection.execute(select(members_table.c.login, members_table.c.id))}
+        connection.execute(insert(day_off).values(day="2027-01-01", staff_id=known["phép"], office=""))
+        connection.execute(update(shift).where(shift.c.staff_id == festive.id).values(holidays=False))
+    deeds.assign(room.desk, boss, full, to=uuid_of(room, "bận"))
+    page = room.browser(boss).get(f"/tickets/{room.asks('ai nhận', person='p2')}").text
+    said = {name: told_of(page, name) for name in ("Bận", "Nghỉ", "Vắng", "Khách", "Về", "Phép", "Lễ")}
+    assert said == {
+        "Bận": "đang trực, đủ ca",
+        "Nghỉ": "tạm nghỉ nhận ca",
+        "Vắng": "có ca trực nhưng vắng",
+        "Khách": "ngoài ca, đang mở máy",
+        "Về": "ngoài ca",
+        "Phép": "nghỉ hôm nay",
+        "Lễ": "nghỉ lễ",
+    }
+    team = room.browser(boss).get("/team").text
+    assert all(words in team for words in said.values())
+    room.later(2 * 24 * HOUR)
+    room.see(festive)
+    assert told_of(room.browser(boss).get(f"/tickets/{full}").text, "Lễ") == ""
+
+
+def uuid_of(room: DeskRoom, login: str) -> str:
+    with room.database.read() as connection:
+        return str(connection.execute(select(members_table.c.uuid).where(members_table.c.login == login)).scalar_one())
+
+
+def log_lines(page: str) -> list[str]:
+    """The log as the chat page tells it, without the times."""
+    lines = re.findall(r'<li class="event small">(.*?)</li>', page, re.DOTALL)
+    return [re.sub(r", \d\d:\d\d$", "", line.strip()) for line in lines]
+
+
+def test_the_log_says_in_whole_sentences_who_did_what_and_to_whom(room: DeskRoom) -> None:
+    mai, lan = room.hire("mai"), room.hire("lan")
+    boss = room.hire("boss", ("lead", "hn"))
+    reference = room.asks("em chờ", office="hn")
+    room.take(mai, reference)
+    deeds.assign(room.desk, boss, reference, to=lan.uuid)
+    room.browser(boss).post(f"/tickets/{reference}/take-over")
+    deeds.transfer(room.desk, boss, reference, to=mai.uuid, reason="load", words="")
+    deeds.answer_call(room.desk, mai, reference, yes=False)
+    deeds.transfer(room.desk, boss, reference, to=lan.uuid, reason="skill", words="")
+    deeds.answer_call(room.desk, lan, reference, yes=True)
+    deeds.do(room.desk, lan, reference, Requeue())
+    deeds.do(room.desk, mai, reference, Take())
+    deeds.do(room.desk, mai, reference, Requeue("office", "ct"))
+    deeds.do(room.desk, room.hire("ct", ("counsellor", "ct")), reference, Take())
+    room.change(reference, office="hn")
+    deeds.close(room.desk, boss, reference, Close("answered"))
+    page = room.browser(boss).get(f"/tickets/{reference}").text
+    assert log_lines(page) == [
+        "Ca được mở",
+        "Mai đã nhận ca",
+        "Boss đã giao ca cho Lan",
+        "Boss đã nhận thay Lan",
+        "Boss muốn chuyển ca cho Mai: Đang quá tải",
+        "Mai chưa nhận được ca",
+        "Boss muốn chuyển ca cho Lan: Cần chuyên môn khác",
+        "Lan đã nhận ca do Boss chuyển",
+        "Lan đã trả ca về hàng chờ",
+        "Mai đã nhận ca",
+        "Mai đã chuyển ca sang hàng chờ của OSSO Cần Thơ",
+        "Ct đã nhận ca",
+        "Boss đã kết thúc ca: Đã trả lời xong",
+    ]
+
+
+KINDS = {  # every line the log can hold: its detail, and whether the clock or the bot writes it
+    "opened": "asked NONE",
+    "raised": "danger RED",
+    "routed": "hn",
+    "offered": "3",
+    "lapsed": "",
+    "declined": "",
+    "refused": "load",
+    "taken": "",
+    "taken_over": "from 3",
+    "assigned": "3",
+    "accepted": "from 3",
+    "transfer": "3 load",
+    "snoozed": "",
+    "woken": "",
+    "requeued": "absent",
+    "escalated": "second nobody",
+    "closed": "cancelled",
+    "reopened": "silent",
+    "later_dropped": "owner",
+}
+
+
+@pytest.mark.parametrize("name", ["", "Mai"])
+@pytest.mark.parametrize("to", ["", "Lan"])
+def test_no_line_of_the_log_has_a_hole_or_a_capital_in_the_middle(name: str, to: str) -> None:
+    assert set(KINDS) == {key.split()[0] for key in words.EVENTS} - {"again"}
+    for kind, detail in KINDS.items():
+        said = words.event(kind, detail, name, to, lambda office: f"văn phòng {office}", _filled)
+        start = said.partition(":")[0].replace("Mai", "mai").replace("Lan", "lan")
+        assert said[0].isupper(), said
+        assert start[1:] == start[1:].lower(), said
+        assert "{" not in said
+        assert "  " not in said
+
+
+def _filled(source: str, /, **values: object) -> str:
+    return source.format(**values) if values else source
 
 
 def test_lead_sees_her_office_only(room: DeskRoom) -> None:

@@ -123,7 +123,7 @@ def _chat(reference: str) -> dict[str, Any]:
         "blocked": is_blocked,
         "labels": labels,
         "colleagues": [
-            (public[one.id], known.get(one.id, "?"), one.available)
+            (public[one.id], known.get(one.id, "?"), "" if one.standing == "here" else words.STANDINGS[one.standing])
             for one in sorted(everyone, key=lambda one: (not one.available, known.get(one.id, "")))
             if one.id != staff.id
         ],

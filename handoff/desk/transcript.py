@@ -16,7 +16,7 @@ from bot.store.crypto import ConversationKey, Sealed
 from handoff.accounts.queries import names
 from handoff.deeds import later, note
 from handoff.desk.rows import Board, label, ticket_label, viewers
-from handoff.desk.words import delivery, text_of
+from handoff.desk.words import delivery, other, text_of
 from handoff.duty import called
 
 ticket, outbox = queries.ticket, queries.outbox
@@ -43,6 +43,7 @@ class Bubble:
     level: str = "NONE"
     event: str = ""
     detail: str = ""
+    to: int | None = None  # the other person of an event
     raised: bool = False  # the message that brought the ticket
 
 
@@ -111,7 +112,7 @@ def chat(board: Board, row: RowMapping, *, limit: int = 120) -> Chat:
     _notes(talk, since)
     _events(talk, since)
     talk.bubbles.sort(key=_in_order(entries))
-    everyone |= {one.staff_id for one in talk.bubbles}
+    everyone |= {who for one in talk.bubbles for who in (one.staff_id, one.to)}
     state = key.open(her["state_sealed"], "conversation", her["uuid"], "state") if her["state_sealed"] else {}
     slots = {name: value for name, value in state_from_json(state).slots.items() if value not in (None, "")}
     waiting = select(later).where(later.c.conversation_id == her["id"], later.c.status == "waiting")
@@ -210,5 +211,6 @@ def _events(talk: _Talk, since: int) -> None:
                 staff_id=one["staff_id"],
                 event=one["kind"],
                 detail=one["detail"],
+                to=other(one["kind"], one["detail"]),
             )
         )

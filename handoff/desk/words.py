@@ -115,27 +115,58 @@ CALL_REASONS = {
 }
 CHANNELS = {"zalo": "Zalo", "messenger": "Messenger", "webchat": "Thử (Zalo)", "webchat-m": "Thử (Messenger)"}
 HERE = {"": "{name} đang xem", "reply": "{name} đang viết trả lời", "note": "{name} đang viết ghi chú"}
-EVENTS = {
+STANDINGS = {  # what is told of a colleague; see Counsellor.standing
+    "here": "đang trực",
+    "full": "đang trực, đủ ca",
+    "paused": "tạm nghỉ nhận ca",
+    "absent": "có ca trực nhưng vắng",
+    "on_call": "trực khẩn",
+    "on_call_away": "trực khẩn, chưa mở máy",
+    "visiting": "ngoài ca, đang mở máy",
+    "off": "ngoài ca",
+    "day_off": "nghỉ hôm nay",
+    "holiday": "nghỉ lễ",
+}
+EVENTS = {  # by the clock or the bot, or by somebody no longer known
     "opened": "Ca được mở",
     "raised": "Mức khẩn tăng lên",
     "again": "Chị ấy xin gặp người lần nữa",
-    "routed": "Đã xếp về văn phòng",
-    "offered": "Đã mời",
+    "routed": "Ca về {office}",
+    "offered": "Đã mời {to}",
     "lapsed": "Lời mời hết giờ",
-    "declined": "Đã từ chối",
-    "refused": "Chưa nhận",
-    "taken": "đã nhận ca",
-    "taken_over": "đã nhận thay",
-    "assigned": "đã giao ca",
-    "accepted": "đã nhận ca được chuyển",
-    "transfer": "muốn chuyển ca",
-    "snoozed": "đã tạm gác",
+    "declined": "Lời mời bị từ chối",
+    "refused": "Người được gọi chưa nhận được ca",
+    "taken": "Ca đã có người nhận",
+    "taken_over": "Ca được nhận thay",
+    "assigned": "Ca được giao cho {to}",
+    "accepted": "Ca đã chuyển xong",
+    "transfer": "Ca đang chờ {to} nhận",
+    "snoozed": "Ca được tạm gác",
     "woken": "Hết giờ tạm gác",
     "requeued": "Ca trở lại hàng chờ",
-    "escalated": "Đã gọi thêm người",
-    "closed": "Đã kết thúc ca",
+    "requeued absent": "Ca trở lại hàng chờ: chị ấy chờ trả lời mà người giữ ca vắng",
+    "requeued disabled": "Ca trở lại hàng chờ: tài khoản của người giữ ca đã khóa",
+    "requeued office": "Ca được chuyển sang hàng chờ của {office}",
+    "escalated": "Đã gọi thêm {to}",
+    "escalated nobody": "Cần gọi thêm người nhưng không có ai trực",
+    "closed": "Ca đã kết thúc: {why}",
     "reopened": "Chị ấy nhắn lại, ca được mở lại",
     "later_dropped": "Một tin hẹn giờ không được gửi",
+}
+DEEDS = {  # the same, by {name}
+    "declined": "{name} từ chối lời mời",
+    "refused": "{name} chưa nhận được ca",
+    "taken": "{name} đã nhận ca",
+    "taken_over": "{name} đã nhận thay",
+    "taken_over from": "{name} đã nhận thay {to}",
+    "assigned": "{name} đã giao ca cho {to}",
+    "accepted": "{name} đã nhận ca được chuyển",
+    "accepted from": "{name} đã nhận ca do {to} chuyển",
+    "transfer": "{name} muốn chuyển ca cho {to}: {why}",
+    "snoozed": "{name} đã tạm gác ca",
+    "requeued": "{name} đã trả ca về hàng chờ",
+    "requeued office": "{name} đã chuyển ca sang hàng chờ của {office}",
+    "closed": "{name} đã kết thúc ca: {why}",
 }
 SLOTS = {
     "name": "Tên",
@@ -185,6 +216,30 @@ def delivery(pieces: list[Mapping[str, object]]) -> tuple[str, str]:
     if status == "sent" and all(one["delivered_at"] for one in pieces):
         return "delivered", DELIVERY["delivered"]
     return status, DELIVERY.get(f"{status} {code}") or DELIVERY.get(status, status)
+
+
+def other(kind: str, detail: str) -> int | None:
+    """Staff id of the second person in a line of the log: whom it was given, offered or taken from."""
+    at = {"offered": 0, "assigned": 0, "transfer": 0, "escalated": 1, "taken_over": 1, "accepted": 1}.get(kind)
+    parts = detail.split()
+    return int(parts[at]) if at is not None and len(parts) > at and parts[at].isdecimal() else None
+
+
+def event(kind: str, detail: str, name: str, to: str, office: Callable[[str], str], _: Translate) -> str:
+    """A line of the log as one sentence. `name`: who did it, empty for the clock and the bot; `to`: to or from whom."""
+    first, _blank, rest = detail.partition(" ")
+    keys = {
+        "requeued": f"requeued {first}",
+        "taken_over": "taken_over from" if to else "",
+        "accepted": "accepted from" if to else "",
+        "escalated": "" if to else "escalated nobody",
+    }
+    key = keys.get(kind, "")
+    said = (DEEDS.get(key) or DEEDS.get(kind)) if name else None
+    said = said or EVENTS.get(key) or EVENTS.get(kind, kind)
+    why = _(CLOSINGS.get(first, first)) if kind == "closed" else _(TRANSFER.get(rest, rest))
+    values = {"name": name, "to": to or _("một đồng nghiệp"), "why": why}
+    return _(said, office=office(rest if kind == "requeued" else detail) or _("văn phòng khác"), **values)
 
 
 def lasting(milliseconds: int, _: Translate) -> str:
