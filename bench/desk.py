@@ -107,7 +107,7 @@ def _backends(database: Database) -> list[int]:
 def _news(url: str) -> Iterator[Figure]:
     """From her accepted message to the line on the stream of each of 200 open desks; a desk then asks for the chat."""
     room = _room(url)
-    watch = Watch(room.database)
+    watch = Watch(room.database, lambda: room.now)
     references = [room.asks(person=f"p{number}") for number in range(20)]
     rooms = [room.ticket(one)["conversation_id"] for one in references]
     heard: list[float] = []

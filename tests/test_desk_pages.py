@@ -6,6 +6,7 @@ import io
 import re
 import shutil
 import threading
+import time
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -132,6 +133,7 @@ def test_pages_of_a_ticket_are_not_there_for_others(room: DeskRoom) -> None:
 
 LEADS = {
     "desk.team",
+    "desk.team_now",
     "desk.roster",
     "desk.add_shift",
     "desk.drop_shift",
@@ -842,11 +844,11 @@ def test_platform_addresses_are_allowed() -> None:
 def test_the_watch_tells_each_listener_what_is_hers(room: DeskRoom) -> None:
     marks = _Marks()
     with room.database.read() as connection:
-        assert look(connection, marks) is None
+        assert look(connection, marks, room.now) is None
     reference = room.asks()
     with room.database.read() as connection:
-        change = look(connection, marks)
-        again = look(connection, marks)
+        change = look(connection, marks, room.now)
+        again = look(connection, marks, room.now)
     assert change is not None
     assert again is None
     conversation = room.ticket(reference)["conversation_id"]
@@ -857,13 +859,57 @@ def test_the_watch_tells_each_listener_what_is_hers(room: DeskRoom) -> None:
 
 
 def test_the_stream_speaks_soon_and_ends(room: DeskRoom) -> None:
-    watch = Watch(room.database)
+    watch = Watch(room.database, lambda: room.now)
     stream = watch.stream(Interest(1, frozenset({"hn"})), seconds=8)
     assert next(stream).startswith("retry")
     first = iter(stream)
     threading.Timer(1.0, room.asks).start()
     assert "queue" in next(first)
     stream.close()
+    assert watch.listeners == 0
+
+
+def test_the_watch_tells_leads_who_came_went_and_paused(room: DeskRoom) -> None:
+    mai, marks = room.hire("mai"), _Marks()
+    boss, other = Interest(9, frozenset({"hn"}), people=True), Interest(8, frozenset({"hn"}))
+
+    def told() -> dict[str, bool]:
+        with room.database.read() as connection:
+            change = look(connection, marks, room.now)
+        assert change is None or "people" not in other.told(change)
+        return boss.told(change) if change else {}
+
+    assert told() == {}
+    room.later(1_000)
+    room.see(mai)
+    assert told() == {}  # she was there before
+    for act in ("pause", "back", "debrief"):
+        room.browser(mai).post("/me/duty", {"act": act})
+        assert told() == {"people": True}, act
+    room.later(AWAY_MS + 1)
+    assert told() == {"people": True}
+    room.see(mai)
+    assert told() == {"people": True}
+    assert told() == {}
+
+
+def test_nothing_falls_between_two_streams(room: DeskRoom) -> None:
+    watch, mine = Watch(room.database, lambda: room.now), Interest(1, frozenset({"hn"}))
+    first, second = watch.stream(mine, seconds=20), watch.stream(mine, seconds=20)
+    mark = re.findall(r"id: (\S+)", next(first))[0]
+    first.close()
+    next(second)  # somebody goes on listening, so the watch goes on looking
+    time.sleep(1)
+    room.asks()
+    assert "queue" in next(second)
+    third = watch.stream(mine, seconds=20, after=mark)
+    next(third)
+    assert "queue" in next(third)
+    fourth = watch.stream(mine, seconds=20, after="another-7")  # of another process: it looks at everything once
+    assert "id:" not in next(fourth)
+    assert '"queue": true' in next(fourth)
+    for stream in (second, third, fourth):
+        stream.close()
     assert watch.listeners == 0
 
 

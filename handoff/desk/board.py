@@ -171,9 +171,11 @@ def live() -> ResponseReturnValue:
     if reference := request.args.get("ticket", ""):
         with frame().parts.database.read() as connection:
             conversation = find(connection, staff, reference[:36], now())["conversation_id"]
-    interest = Interest(staff.id, staff.offices_as("counsellor", "lead"), conversation)
+    people = request.args.get("people") == "1" and staff.has("lead")
+    interest = Interest(staff.id, staff.offices_as("counsellor", "lead"), conversation, people)
+    after = request.headers.get("Last-Event-ID", "")
     return Response(
-        stream_with_context(watch().stream(interest)),
+        stream_with_context(watch().stream(interest, after=after)),
         mimetype="text/event-stream",
         headers={"X-Accel-Buffering": "no"},
     )

@@ -6,10 +6,11 @@ A listener learns that something of hers changed, never what: the page then asks
 from __future__ import annotations
 
 import json
+import secrets
 import threading
 import time
 from collections import deque
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,7 +22,8 @@ from bot.store import queries
 from bot.store.database import Database
 from handoff.accounts.staff import EVERYWHERE
 from handoff.deeds import note
-from handoff.duty import called, presence
+from handoff.duty import called, card, presence
+from handoff.routing import AWAY_MS
 
 TICK_S = 0.3
 STREAM_S = 55.0  # then the browser comes again, and is recognised again
@@ -38,6 +40,7 @@ class Change:
     conversations: frozenset[int] = frozenset()
     offices: frozenset[str] = frozenset()
     staff: frozenset[int] = frozenset()
+    people: bool = False  # somebody came, went dark, paused, asked to talk, or her limits changed
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +50,7 @@ class Interest:
     staff: int
     offices: frozenset[str]
     conversation: int = 0
+    people: bool = False
 
     def told(self, change: Change) -> dict[str, bool]:
         queue = EVERYWHERE in self.offices and bool(change.offices)
@@ -57,6 +61,7 @@ class Interest:
                 ("queue", queue),
                 ("chat", self.conversation in change.conversations),
                 ("calls", self.staff in change.staff),
+                ("people", self.people and change.people),
             )
             if true
         }
@@ -70,13 +75,16 @@ class _Marks:
     seen: dict[str, set[int]] = field(default_factory=dict)
     presence: int = 0
     known: set[tuple[int, int]] = field(default_factory=set)
+    people: frozenset[tuple[object, ...]] | None = None
 
 
 class Watch:
     """One per process. The thread that looks runs only while somebody listens."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, clock: Callable[[], int]) -> None:
         self._database = database
+        self._clock = clock
+        self._name = ""  # of the run that looks: numbers of another run, or process, mean nothing to it
         self._changed = threading.Condition()
         self._changes: deque[tuple[int, Change]] = deque(maxlen=KEEP)
         self._number = 0
@@ -87,20 +95,27 @@ class Watch:
     def listeners(self) -> int:
         return self._listeners
 
-    def stream(self, interest: Interest, seconds: float = STREAM_S) -> Generator[str, None, None]:
-        """Server-sent events until the time is over. Yields at once, so that the page knows it is heard."""
+    def stream(
+        self, interest: Interest, seconds: float = STREAM_S, *, after: str = ""
+    ) -> Generator[str, None, None]:  # fmt: skip
+        """Server-sent events until the time is over. Yields at once, so that the page knows it is heard. `after`: the
+        id of the last event it had, so that nothing falls between two streams."""
         with self._changed:
             self._listeners += 1
-            number = self._number
             if self._thread is None or not self._thread.is_alive():
-                self._thread = threading.Thread(target=self._run, name="osso-desk-watch", daemon=True)
-                self._thread.start()
+                self._start()
+            number = self._number
+            name, _dash, last = after.partition("-")
+            if name == self._name and last.isdecimal():
+                number = min(int(last[:15]), number)
+            elif after:  # nobody here can say what it missed: it looks at everything once
+                number = -1
         try:
-            yield "retry: 1500\n\n"
+            yield "retry: 1500\n" + (f"id: {self._name}-{number}\n\n" if number >= 0 else "\n")
             ends = time.monotonic() + seconds
             while (left := ends - time.monotonic()) > 0:
                 number, news = self._news(interest, number, min(left, PULSE_S))
-                yield f"data: {json.dumps(news)}\n\n" if news else ": \n\n"
+                yield f"id: {self._name}-{number}\n" + (f"data: {json.dumps(news)}\n\n" if news else ": \n\n")
         finally:
             with self._changed:
                 self._listeners -= 1
@@ -112,9 +127,9 @@ class Watch:
                 while self._number <= number and (left := ends - time.monotonic()) > 0:
                     self._changed.wait(left)
                 missed = [change for at, change in self._changes if at > number]
-                lost = bool(self._changes) and self._changes[0][0] > number + 1
+                lost = number < 0 or (bool(self._changes) and self._changes[0][0] > number + 1)
                 number = self._number
-            told: dict[str, bool] = {"queue": True, "chat": True} if lost else {}
+            told: dict[str, bool] = {"queue": True, "chat": True, "people": interest.people} if lost else {}
             for change in missed:
                 told |= interest.told(change)
             if told or time.monotonic() >= ends:
@@ -126,7 +141,7 @@ class Watch:
         while idle < 30:
             try:
                 with self._database.read() as connection:
-                    change = look(connection, marks)
+                    change = look(connection, marks, self._clock())
             except Unreachable as error:
                 log.get().warning("desk watch blind", error=error)
                 change = None
@@ -139,12 +154,17 @@ class Watch:
             time.sleep(TICK_S)
         with self._changed:
             if self._listeners:  # somebody came in the last moment
-                self._thread = threading.Thread(target=self._run, name="osso-desk-watch", daemon=True)
-                self._thread.start()
+                self._start()
+
+    def _start(self) -> None:
+        self._name = secrets.token_hex(4)
+        self._thread = threading.Thread(target=self._run, name="osso-desk-watch", daemon=True)
+        self._thread.start()
 
 
-def look(connection: Connection, marks: _Marks) -> Change | None:
-    """What is new since the last look; None for nothing (and for the first look, which only takes its bearings)."""
+def look(connection: Connection, marks: _Marks, now: int) -> Change | None:
+    """What is new since the last look; None for nothing (and for the first look, which only takes its bearings).
+    `now` (ms) is for whoever goes dark, which no row tells."""
     events, ticket, entry = queries.ticket_event, queries.ticket, queries.entry
     entries = select(entry.c.id, entry.c.conversation_id)
     moved = select(events.c.id, ticket.c.conversation_id, ticket.c.office).join(
@@ -169,10 +189,12 @@ def look(connection: Connection, marks: _Marks) -> Change | None:
                 offices.add(row["office"])
             if name == "called" and row["staff_id"] is not None:
                 staff.add(row["staff_id"])
-    _people(connection, marks, conversations, offices)
-    if not (conversations or offices or staff):
+    _viewing(connection, marks, conversations, offices)
+    before, marks.people = marks.people, _people(connection, now)
+    moved_people = before is not None and before != marks.people
+    if not (conversations or offices or staff or moved_people):
         return None
-    return Change(frozenset(conversations), frozenset(offices), frozenset(staff))
+    return Change(frozenset(conversations), frozenset(offices), frozenset(staff), moved_people)
 
 
 def _fresh(connection: Connection, marks: _Marks, name: str, table: Any, query: Any) -> list[Any]:
@@ -191,7 +213,16 @@ def _fresh(connection: Connection, marks: _Marks, name: str, table: Any, query: 
     return new
 
 
-def _people(connection: Connection, marks: _Marks, conversations: set[int], offices: set[str]) -> None:
+def _people(connection: Connection, now: int) -> frozenset[tuple[object, ...]]:
+    """Who is there, and what cards say of pauses, talks asked for and limits."""
+    here = connection.execute(select(presence.c.staff_id).where(presence.c.seen_at > now - AWAY_MS)).all()
+    cards = connection.execute(
+        select(card.c.staff_id, card.c.paused, card.c.debrief_at, card.c.capacity, card.c.heavy_cap)
+    ).all()
+    return frozenset(map(tuple, (*here, *cards)))
+
+
+def _viewing(connection: Connection, marks: _Marks, conversations: set[int], offices: set[str]) -> None:
     """Who opened, left or types: told to the chat and to the lists of its office."""
     ticket = queries.ticket
     query = (

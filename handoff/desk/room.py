@@ -29,7 +29,8 @@ READ_AGAIN_MS = 15 * 60_000  # a page that goes on showing the same chat is one 
 
 @pages.record_once
 def _watch(setup: Any) -> None:
-    setup.app.extensions["osso-watch"] = Watch(frame_of(setup.app).parts.database)
+    built = frame_of(setup.app)
+    setup.app.extensions["osso-watch"] = Watch(built.parts.database, built.accounts.clock)
 
 
 def frame_of(app: Any) -> Any:

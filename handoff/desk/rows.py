@@ -79,8 +79,9 @@ class Board:
     window: Callable[[str, int, int], Window]  # (channel, heard_at, now)
 
 
-def listing(board: Board, wish: Wish) -> Listing:
-    """One page of a list. Tickets are counted and sorted by the database; only the page's rows are read."""
+def listing(board: Board, wish: Wish, *, most: int = PAGE) -> Listing:
+    """One page of a list, `most` tickets long. Tickets are counted and sorted by the database; only the page's rows are
+    read."""
     connection, who, now = board.connection, board.who, board.now
     asked = _my_calls(connection, who)
     seen = and_(ticket.c.closed_at.is_(None), listable(who, now))
@@ -116,7 +117,7 @@ def listing(board: Board, wish: Wish) -> Listing:
     ordered = (ticket.c.closed_at.desc(),) if wish.view == "closed" else (ticket.c.rank.desc(), ticket.c.opened_at)
     chosen = chosen.order_by(*ordered)
     total = int(connection.execute(select(func.count()).select_from(chosen.limit(MOST_LISTED).subquery())).scalar_one())
-    shown = list(connection.execute(chosen.limit(PAGE).offset(wish.page * PAGE)).scalars())
+    shown = list(connection.execute(chosen.limit(most).offset(wish.page * most)).scalars())
     danger = and_(seen, ticket.c.state.in_(sorted(QUEUED)), ticket.c.level == "RED")
     red = list(connection.execute(select(ticket.c.id).where(danger).order_by(ticket.c.opened_at).limit(20)).scalars())
     lines = _lines(board, [*shown, *red])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import uuid
 from collections.abc import Sequence
+from typing import Any
 
 from flask import abort, redirect, request, url_for
 from flask.typing import ResponseReturnValue
@@ -17,7 +18,7 @@ from handoff.accounts.queries import names as names_of
 from handoff.accounts.queries import staff as members
 from handoff.accounts.staff import EVERYWHERE
 from handoff.desk import rows
-from handoff.desk.room import board, pages, wish
+from handoff.desk.room import beat, board, leave, pages, wish
 from handoff.duty import calendar, card, counsellors, day_off, presence, shift
 from handoff.frame import frame, now, page
 from handoff.routing import WEEKDAYS, Counsellor
@@ -25,16 +26,32 @@ from handoff.tickets import HELD
 
 SKILLS = ("legal", "psychological", "vocational", "child", "social")
 LANGUAGES = ("vi", "ko", "en", "zh")
+MOST_HELD = 500  # held chats on one page, the gravest first
 
 
 @pages.get("/team")
 @allow("lead")
 def team() -> str:
-    """Everybody of her offices as they are now."""
+    staff = current_staff()
+    with frame().parts.database.write() as connection:
+        leave(connection, staff)
+        beat(connection, staff, ticket_id=None)
+    return page("desk/team.html", **_team())
+
+
+@pages.get("/team/now")
+@allow("lead", quiet=True)
+def team_now() -> str:
+    """The same people alone, for the page that keeps itself fresh."""
+    return page("desk/people.html", **_team())
+
+
+def _team() -> dict[str, Any]:
+    """Everybody of her offices as they are now, and what each holds."""
     with frame().parts.database.read() as connection:
         mine = _mine(counsellors(connection, now()))
         ids = [one.id for one in mine]
-        found = rows.listing(board(connection), wish({"view": "team"}))
+        found = rows.listing(board(connection), wish({"view": "team"}), most=MOST_HELD)
         cards = {row["staff_id"]: row for row in connection.execute(select(card)).mappings()}
         seen = {row["staff_id"]: row for row in connection.execute(select(presence)).mappings()}
         public = {row.id: row.uuid for row in connection.execute(select(members.c.id, members.c.uuid))}
@@ -43,16 +60,15 @@ def team() -> str:
     for line in found.lines:
         if line.row["state"] in HELD and line.row["staff_id"] is not None:
             held.setdefault(line.row["staff_id"], []).append(line)
-    return page(
-        "desk/team.html",
-        mine=sorted(mine, key=lambda one: (not one.present, not one.on_shift, known.get(one.id, ""))),
-        names=known,
-        cards=cards,
-        seen=seen,
-        public=public,
-        held=held,
-        found=found,
-    )
+    return {
+        "mine": sorted(mine, key=lambda one: (not one.present, not one.on_shift, known.get(one.id, ""))),
+        "names": known,
+        "cards": cards,
+        "seen": seen,
+        "public": public,
+        "held": held,
+        "found": found,
+    }
 
 
 @pages.get("/team/roster")

@@ -1,9 +1,6 @@
 // The desk's living parts: news from the server, counts in the title, bell, keys. Pages work without it.
 "use strict";
 
-// A page that only shows the moment comes again every half minute, unless somebody is reading on in another tab.
-if (document.querySelector("[data-again]")) setInterval(() => { if (!document.hidden) location.reload(); }, 30000);
-
 (() => {
   const main = document.querySelector("main[data-live]");
   if (!main) return;
@@ -143,8 +140,11 @@ if (document.querySelector("[data-again]")) setInterval(() => { if (!document.hi
   // danger that nobody has taken goes on ringing
   setInterval(() => { if (last.red) ring(true); }, 15000);
 
+  let stale = false; // something changed while she was reading on elsewhere, or had a menu of the list open
   const list = async () => {
-    if (!told.list || document.querySelector("#list form:focus-within, .menu[open]")) return;
+    if (!told.list) return;
+    stale = document.hidden || Boolean(document.querySelector("#list form:focus-within, .menu[open]"));
+    if (stale) return;
     try {
       const fresh = (await part(told.list)).getElementById("list");
       const old = document.getElementById("list");
@@ -164,28 +164,55 @@ if (document.querySelector("[data-again]")) setInterval(() => { if (!document.hi
   };
 
   // --- the stream --------------------------------------------------------------------------------------------------
-  const later = {};
-  const soon = (name, act, most) => {
-    if (later[name]) return;
-    later[name] = setTimeout(() => { later[name] = 0; act(); }, Math.random() * most);
+  // Many changes are one question: it is asked soon, at a moment of this page's own, and the next one not before the
+  // answer is there and the page has rested. So a busy hour costs the server a steady drip, not a flood.
+  const asking = {};
+  const soon = (name, act, most, rest = 0) => {
+    const one = asking[name] || (asking[name] = { busy: false, again: false });
+    one.again = one.busy;
+    if (one.busy) return;
+    one.busy = true;
+    setTimeout(async () => {
+      one.again = false;
+      await act();
+      setTimeout(() => { one.busy = false; if (one.again) soon(name, act, most, rest); }, rest);
+    }, Math.random() * most);
   };
-  const heard = (told) => {
-    if (told.queue || told.calls) { soon("list", list, 700); soon("news", news, 900); }
-    if (told.chat) { document.dispatchEvent(new Event("osso-chat")); soon("news", news, 900); }
+  const calm = Number(told.calm || 0);
+  const heard = (change) => {
+    if (change.queue || change.calls || change.people) soon("list", list, 700, calm);
+    if (change.queue || change.calls || change.chat) soon("news", news, 900, calm);
+    if (change.chat) document.dispatchEvent(new Event("osso-chat"));
   };
   let stream = null;
+  let away = 0; // looks in a row that found no stream
+  const lost = document.getElementById("lost");
   const listen = () => {
     if (!("EventSource" in window)) return;
     stream = new EventSource(told.live);
     stream.onmessage = (event) => heard(JSON.parse(event.data));
+    stream.onopen = () => {
+      if (away > 1) heard({ queue: true, chat: true });
+      away = 0;
+      if (lost) lost.hidden = true;
+    };
   };
   listen();
   news();
-  // A stream that was refused, and minutes that pass in words: ask now and then.
+  // The stream ends every minute and comes again at once. One that stays away is told, tried for, and asked around.
   setInterval(() => {
-    if (!stream || stream.readyState === 2) { listen(); heard({ queue: true, chat: true }); }
+    if (stream && stream.readyState === 1) return;
+    away += 1;
+    if (lost && away > 1) lost.hidden = false;
+    if (stream && stream.readyState !== 2) return;
+    listen();
+    if (!calm) heard({ queue: true, chat: true });
   }, 4000);
-  setInterval(() => { list(); news(); }, 30000);
+  // Minutes pass in words; and what a lost stream would have told is asked for.
+  setInterval(() => { soon("list", list, 0); soon("news", news, 0); }, 30000);
+  const fresh = () => { if (stale && !document.hidden) soon("list", list, 0); };
+  document.addEventListener("visibilitychange", fresh);
+  setInterval(fresh, 2000);
 
   // --- sign of life: a hand on keys, mouse or glass in the last ten minutes ----------------------------------------
   let active = Date.now();
