@@ -130,5 +130,6 @@ def _words() -> dict[str, object]:
         "words": words,
         "office_name": office_name,
         "lasting": lambda milliseconds: words.lasting(milliseconds, translate),
+        "ago": lambda milliseconds: words.ago(milliseconds, translate),
         "day": lambda at: words.day(at, now(), translate),
     }

@@ -38,6 +38,7 @@ class Line:
     channel: str
     window: Window
     heard_at: int
+    said_at: int
     her_turn: bool
     labels: tuple[str, ...] = ()
     viewers: tuple[tuple[str, str], ...] = ()  # (name, what she writes)
@@ -220,6 +221,7 @@ def _lines(board: Board, ids: Sequence[int]) -> dict[int, Line]:
             row["channel"],
             board.window(row["channel"], row["heard_at"], now),
             row["heard_at"],
+            row["said_at"],
             row["state"] == "taken" or row["state"] in QUEUED,
             tuple(sorted(tags.get(row["id"], ()))),
             seen.get(row["id"], ()),

@@ -22,6 +22,7 @@ from handoff.desk.room import beat, board, leave, pages, wish
 from handoff.duty import calendar, card, counsellors, day_off, presence, shift
 from handoff.frame import frame, now, page
 from handoff.routing import WEEKDAYS, Counsellor
+from handoff.scope import leads
 from handoff.tickets import HELD
 
 SKILLS = ("legal", "psychological", "vocational", "child", "social")
@@ -48,20 +49,32 @@ def team_now() -> str:
 
 def _team() -> dict[str, Any]:
     """Everybody of her offices as they are now, and what each holds."""
+    staff = current_staff()
     with frame().parts.database.read() as connection:
-        mine = _mine(counsellors(connection, now()))
-        ids = [one.id for one in mine]
+        everyone = counsellors(connection, now())
+        mine = _mine(everyone)
         found = rows.listing(board(connection), wish({"view": "team"}), most=MOST_HELD)
         cards = {row["staff_id"]: row for row in connection.execute(select(card)).mappings()}
         seen = {row["staff_id"]: row for row in connection.execute(select(presence)).mappings()}
         public = {row.id: row.uuid for row in connection.execute(select(members.c.id, members.c.uuid))}
-        known = names_of(connection, ids)
+        known = names_of(connection, [*(one.id for one in everyone), *(line.row["staff_id"] for line in found.lines)])
     held: dict[int, list[rows.Line]] = {}
     for line in found.lines:
         if line.row["state"] in HELD and line.row["staff_id"] is not None:
             held.setdefault(line.row["staff_id"], []).append(line)
+    ids = {one.id for one in mine}
+
+    def in_need(one: Counsellor) -> tuple[bool, bool, bool, bool, str]:
+        """Who asked to talk, then who holds chats while away, then those on duty, then the rest."""
+        asked = one.id in cards and cards[one.id]["debrief_at"] is not None
+        left = one.id in held and not one.present
+        return (not asked, not left, not one.available, not one.on_shift, known.get(one.id, ""))
+
     return {
-        "mine": sorted(mine, key=lambda one: (not one.present, not one.on_shift, known.get(one.id, ""))),
+        "mine": sorted(mine, key=in_need),
+        "elsewhere": [line for who, lines in held.items() if who not in ids for line in lines],
+        "everyone": sorted(everyone, key=lambda one: (one.id not in ids, not one.available, known.get(one.id, ""))),
+        "leads": lambda office: leads(staff, office),
         "names": known,
         "cards": cards,
         "seen": seen,

@@ -243,16 +243,21 @@ def event(kind: str, detail: str, name: str, to: str, office: Callable[[str], st
 
 
 def lasting(milliseconds: int, _: Translate) -> str:
-    """“vừa xong”, “4 phút”, “2 giờ 10 phút”, “3 ngày”."""
+    """“dưới 1 phút”, “4 phút”, “2 giờ 10 phút”, “3 ngày”."""
     minutes = max(0, milliseconds) // 60_000
     if minutes < 1:
-        return _("vừa xong")
+        return _("dưới 1 phút")
     if minutes < 60:
         return _("{n} phút", n=minutes)
     hours, rest = divmod(minutes, 60)
     if hours < 24:
         return _("{h} giờ {m} phút", h=hours, m=rest) if rest and hours < 6 else _("{n} giờ", n=hours)
     return _("{n} ngày", n=hours // 24)
+
+
+def ago(milliseconds: int, _: Translate) -> str:
+    """“vừa xong”, “4 phút trước”."""
+    return _("vừa xong") if milliseconds < 60_000 else _("{t} trước", t=lasting(milliseconds, _))
 
 
 def local(at: int) -> datetime.datetime:
