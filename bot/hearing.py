@@ -105,6 +105,7 @@ def hear_next(rim: Rim, held: Holding) -> bool:
             return False
         row = queries.get_conversation(connection, held.id)
         ticket = queries.open_ticket(connection, held.id)
+        blocked = ticket is None and queries.is_blocked(connection, held.id)
         ahead = queries.tickets_before(connection, ticket) if ticket else 0
         appointment = queries.open_appointment(connection, held.id, now - OVER_MS)
     if row is None:
@@ -127,7 +128,8 @@ def hear_next(rim: Rim, held: Holding) -> bool:
             held.key.open(row["state_sealed"], "conversation", held.uuid, "state") if row["state_sealed"] else {}
         )
         heard = replace(thought.heard, first=row["heard_at"] == 0, world=_world(rim, row, state, ticket, ahead, now))
-        heard = replace(heard, world=_with_appointment(heard.world, held, appointment, state.locale))
+        world = replace(heard.world, blocked=blocked)
+        heard = replace(heard, world=_with_appointment(world, held, appointment, state.locale))
         started = time.perf_counter()
         turn = rim.mind().think(state, heard)
         rim.meter.turned(turn.decision, time.perf_counter() - started)
@@ -350,6 +352,8 @@ class _Write:
         connection, conversation_id, now = self.connection, self.held.id, self.now
         mine = {"conversation_id": conversation_id, "at": now}
         match effect:
+            case OpenTicket() if heard.world.blocked and effect.reason != "delete" and not _danger(effect):
+                pass  # staff keep her out of the queue; her words are in the transcript
             case OpenTicket():
                 queries.ask_for_person(
                     connection,
@@ -542,6 +546,10 @@ def _purpose(thought: _Thought, turn: Turn) -> str:
     if thought.rows[0]["kind"] != "timer" or thought.heard.payload == "handback":
         return "reply"
     return "reminder" if thought.heard.payload == "remind" else "timer"
+
+
+def _danger(effect: OpenTicket) -> bool:
+    return LEVELS.index(effect.level) >= LEVELS.index("AMBER")
 
 
 def _red(turn: Turn) -> bool:

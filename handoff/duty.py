@@ -101,7 +101,7 @@ def waiting(connection: Connection, now: int, *, ticket_ids: Iterable[int] | Non
         select(ticket)
         .join(blocked, blocked.c.conversation_id == ticket.c.conversation_id, isouter=True)
         .where(ticket.c.closed_at.is_(None), ticket.c.state == "waiting")
-        .where((blocked.c.conversation_id.is_(None)) | (ticket.c.level == "RED"))
+        .where((blocked.c.conversation_id.is_(None)) | (ticket.c.level.in_(("RED", "AMBER"))))
     )
     if ticket_ids is not None:
         query = query.where(ticket.c.id.in_(list(ticket_ids)))

@@ -83,6 +83,8 @@ def _check(chat: Chat, key: str, value: Any, where: str) -> None:
         case "choices":
             titles = [choice.title for reply in turn.replies for choice in reply.choices]
             assert [title for title in value if title not in titles] == [], f"{where}: {titles}"
+        case "not_offered":
+            assert all(choice.title != value for reply in turn.replies for choice in reply.choices), where
         case "no_choices":
             assert all(not reply.choices for reply in turn.replies) is value, where
         case "decision":

@@ -232,6 +232,8 @@ def unknown(talk: Talk, state: State) -> Turn:
     candidates = talk.ear.reading.candidates
     missed: tuple[Effect, ...] = (Missed(candidates),)
     count = state.unknowns + 1
+    if talk.heard.world.blocked:
+        return _kept_out(talk, state, missed)
     if calm(state, talk.heard.at):
         reply = talk.say("utter_noted" if state.unknowns else "utter_stay", state)
         if state.stack:
@@ -251,6 +253,8 @@ def unknown(talk: Talk, state: State) -> Turn:
 
 def brought(talk: Talk, state: State, effects: tuple[Effect, ...] = ()) -> Turn:
     """Twice not understood: a person is brought instead of a third question."""
+    if talk.heard.world.blocked:
+        return _kept_out(talk, state, effects)
     after = replace(state, unknowns=0)
     reply = talk.say("utter_bring_person", state)
     if talk.ear.reading.band == "clarify" and not state.flow:
@@ -263,6 +267,12 @@ def brought(talk: Talk, state: State, effects: tuple[Effect, ...] = ()) -> Turn:
         candidates=talk.ear.reading.candidates,
         why=("twice not understood: a person is brought",),
     )
+
+
+def _kept_out(talk: Talk, state: State, effects: tuple[Effect, ...]) -> Turn:
+    """Nobody is brought to whom staff have blocked, and she is told so."""
+    reply = talk.say("utter_blocked", state)
+    return Turn(replace(state, unknowns=0), (reply,), effects, "unknown", why=("nothing fits, staff blocked her",))
 
 
 def entity(reading: Reading, kind: str) -> Entity | None:

@@ -58,6 +58,8 @@ REQUIRED: tuple[str, ...] = (
     "delete_data",
     "language",
     "safe_contact",
+    "utter_media_kept",
+    "utter_blocked",
     *sorted(set(SMALLTALK.values())),
     "utter_welcome_short",
     "utter_return",
@@ -228,8 +230,8 @@ class Talk:
         return article.escalate.skill if article and article.escalate else ""
 
     def ticket(self, state: State, reason: str) -> tuple[Effect, ...]:
-        """A ticket, unless one is open already."""
-        if self.heard.world.ticket != "none":
+        """A ticket, unless one is open already or staff keep her out of the queue."""
+        if self.heard.world.ticket != "none" or self.heard.world.blocked:
             return ()
         province = state.slots.get("province")
         return (

@@ -15,10 +15,11 @@ from bot.flows.deeds import CLEAN_STACK
 from bot.flows.values import Collect, Slot
 from bot.flows.walk import Done, Walk, at, go_on, start
 from bot.flows.words import fold
-from bot.messages import OpenTicket, RunAction, State, Turn
+from bot.messages import OpenTicket, Reply, RunAction, State, Turn
 
 MOST_SUSPENDED = 5
 MOST_SLOT = 2_000
+FOR_STAFF = ("image", "video", "audio", "file", "other")  # what the bot cannot look into
 _SET = re.compile(r"/SetSlots\((\w+)=([^)]*)\)")
 _NUMBER = re.compile(r"\d+(?:[.,]\d+)?")
 _ASKING = ("gi", "sao", "dau", "nao", "bao nhieu", "bao lau", "the nao", "lam sao", "may gio", "khi nao", "duoc khong")
@@ -306,10 +307,21 @@ def small(talk: Talk, state: State) -> Turn | None:
     key = talk.ear.media or talk.ear.act
     if key not in SMALLTALK:
         return None
-    reply = talk.say(SMALLTALK[key], state)
+    reply = _fitting(talk, talk.say(SMALLTALK[key], state), state)
     if open_question(talk, state) or answers.calm(state, talk.heard.at):
         reply = replace(reply, choices=())
     return Turn(replace(state, unknowns=0), (reply,), decision="smalltalk", why=(f"small talk: {key}",))
+
+
+def _fitting(talk: Talk, reply: Reply, state: State) -> Reply:
+    """Small talk for who waits already, or is blocked: no person is offered, and what she sent is truly told about."""
+    world = talk.heard.world
+    if world.ticket == "none" and not world.blocked:
+        return reply
+    if talk.ear.media in FOR_STAFF:
+        reply = talk.say("utter_blocked" if world.blocked else "utter_media_kept", state)
+    drop = ("/person", "/stop_waiting") if world.ticket == "taken" else ("/person",)
+    return replace(reply, choices=tuple(choice for choice in reply.choices if choice.payload not in drop))
 
 
 def payload_turn(talk: Talk, state: State) -> Turn | None:

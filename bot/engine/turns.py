@@ -271,6 +271,8 @@ def _control(talk: Talk, state: State) -> Turn | None:
 def _person(talk: Talk, state: State) -> Turn:
     """A person, one turn away from everywhere: the ticket comes first, the flow only finds the words."""
     put_aside = dialogue.suspended(Turn(state)).state
+    if talk.heard.world.blocked:
+        return Turn(put_aside, (talk.say("utter_blocked", state),), decision="person", why=("staff blocked her",))
     effects = talk.ticket(state, "asked")
     stack = put_aside.stack
     turn = dialogue.begin(talk, replace(put_aside, stack=()), "handover")
@@ -354,7 +356,7 @@ def _foreign(talk: Talk, state: State) -> Turn:
     """First words in another language: which one she wants; and more than a greeting goes to a person at once, for the
     screen and the articles know Vietnamese best and nobody can say what was in it."""
     asked = dialogue.begin(talk, state, "language")
-    if len(talk.ear.text.split()) < FEW_WORDS:
+    if len(talk.ear.text.split()) < FEW_WORDS or talk.heard.world.blocked:
         return asked
     hers = replace(state, locale=language(talk.ear.text, talk.ear.act) or state.locale)
     effects: tuple[Effect, ...] = (Missed(), *talk.ticket(hers, "unknown"))

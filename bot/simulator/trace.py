@@ -146,6 +146,8 @@ WORDS: tuple[tuple[re.Pattern[str], str], ...] = tuple(
             "Chị viết tiếng khác: nhờ người đọc, rồi hỏi chị muốn dùng tiếng nào",
         ),
         (r"a bare yes to several", "Chị chỉ nói vâng: hỏi lại là câu nào"),
+        (r"nothing fits, staff blocked her", "Không có bài nào hợp; đội ngũ đã chặn người này"),
+        (r"staff blocked her", "Xin gặp người, nhưng đội ngũ đã chặn người này"),
         (r"nothing fits", "Không có bài nào hợp: nói thật, mời gặp người, ghi lại câu hỏi"),
         (r"twice not understood: a person is brought", "Hai lần chưa hiểu: mời tư vấn viên, không hỏi lần ba"),
         (r"unknown, calm", "Chưa biết, và chị vừa qua lúc nguy hiểm: chỉ ở lại bên chị"),

@@ -497,6 +497,15 @@ def cancel_timer(connection: Connection, conversation_id: int, kind: str) -> Non
     connection.execute(delete(timer).where(timer.c.conversation_id == conversation_id, timer.c.kind == kind))
 
 
+_BLOCKED = table(models.Blocked)
+
+
+def is_blocked(connection: Connection, conversation_id: int) -> bool:
+    """Whether staff keep her out of the queue; danger comes in all the same."""
+    query = select(_BLOCKED.c.conversation_id).where(_BLOCKED.c.conversation_id == conversation_id)
+    return connection.execute(query).first() is not None
+
+
 def stopped(connection: Connection, conversation_id: int) -> bool:
     """Whether she said that nothing may come to her unasked."""
     query = select(subscription.c.on).where(
@@ -507,7 +516,7 @@ def stopped(connection: Connection, conversation_id: int) -> bool:
 
 # --- erasure --------------------------------------------------------------------------------------------------------
 
-_DESK = tuple(table(one) for one in (models.Note, models.Draft, models.SendLater, models.Media, models.Blocked))
+_DESK = (*(table(one) for one in (models.Note, models.Draft, models.SendLater, models.Media)), _BLOCKED)
 _HERS = (missed, feedback, timer, subscription, consent, appointment, *_DESK)
 
 

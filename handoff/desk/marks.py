@@ -14,11 +14,11 @@ from handoff import deeds
 from handoff.accounts import allow, audit, current_staff
 from handoff.deeds import find
 from handoff.desk import rows, transcript
-from handoff.desk.room import board, pages
+from handoff.desk.room import board, desk, pages
 from handoff.desk.talk import back
 from handoff.duty import blocked
 from handoff.frame import frame, now, page
-from handoff.tickets import may_write
+from handoff.tickets import Close, may_write
 
 
 @pages.post("/tickets/<uuid:reference>/labels")
@@ -44,15 +44,17 @@ def labels(reference: uuid.UUID) -> ResponseReturnValue:
 @pages.post("/tickets/<uuid:reference>/block")
 @allow("counsellor", "lead")
 def block(reference: uuid.UUID) -> ResponseReturnValue:
-    """Keeps this person out of the queue, danger excepted; or lets her back in."""
+    """Keeps this person out of the queue, danger excepted; or lets her back in, which also who blocked her may."""
     staff = current_staff()
     with frame().parts.database.write() as connection:
         row = find(connection, staff, str(reference), now())
+        conversation_id, lift = row["conversation_id"], request.form.get("act") == "lift"
+        setter = select(blocked.c.staff_id).where(blocked.c.conversation_id == conversation_id)
         by = deeds.actor(staff, row["office"])
-        if not (may_write(deeds.as_ticket(row), by) or by.lead):
+        hers = may_write(deeds.as_ticket(row), by) or by.lead
+        if not (hers or (lift and connection.execute(setter).scalar() == staff.id)):
             raise Refused("Chị nhận ca trước đã nhé.")
-        conversation_id = row["conversation_id"]
-        if request.form.get("act") == "lift":
+        if lift:
             connection.execute(delete(blocked).where(blocked.c.conversation_id == conversation_id))
             audit(connection, staff, "block.lifted", f"ticket:{reference}")
         else:
@@ -60,6 +62,8 @@ def block(reference: uuid.UUID) -> ResponseReturnValue:
             queries.upsert(connection, blocked, {"conversation_id": conversation_id}, values)
             queries.change_conversation(connection, conversation_id, flagged=True)
             audit(connection, staff, "block.set", f"ticket:{reference}")
+    if request.form.get("close") and not lift:
+        deeds.close(desk(), staff, str(reference), Close("abusive"))
     return back(reference)
 
 
