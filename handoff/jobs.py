@@ -15,9 +15,9 @@ from bot.clock import Job
 from bot.errors import Refused
 from bot.hearing import Holding, safe_contact
 from bot.knowledge.places import Province
-from bot.messages import Reply
 from bot.outbox import safe_time
 from bot.store import queries
+from bot.store.media import kept, lend_again, token_of
 from handoff.accounts.accounts import open_accounts
 from handoff.accounts.chain import record
 from handoff.accounts.queries import as_staff, member
@@ -32,7 +32,7 @@ from handoff.deeds import (
     call,
     later,
     lock,
-    pieces,
+    set_for_later,
     speak,
     tell,
     window_of,
@@ -405,9 +405,10 @@ def _send(desk: Desk, locked: Locked, later_id: int) -> int:
     if status == "sent":
         found = member(connection, id=row["staff_id"])
         assert found is not None  # noqa: S101 - _fate looked her up
-        body = Holding.of(desk.rim, locked.conversation).key.open(row["body_sealed"], "send_later", row["uuid"], "body")
-        words = [Reply(one) for one in pieces(body)]
-        speak(desk, locked, as_staff(connection, found), words, once=row["uuid"], paid=False, not_before=0)
+        said = set_for_later(Holding.of(desk.rim, locked.conversation).key, row)
+        for token in filter(None, (token_of(one.image or one.text) for one in said)):
+            lend_again(connection, desk.rim.database.keyring, token, now)
+        speak(desk, locked, as_staff(connection, found), said, once=row["uuid"], paid=False, not_before=0)
     elif status:
         call(connection, locked.row["id"], row["staff_id"], "mention", now, reason=f"later {status}")
         queries.log_ticket(connection, locked.row["id"], "later_dropped", now, detail=status)
@@ -428,6 +429,10 @@ def _fate(desk: Desk, locked: Locked, row: RowMapping) -> tuple[str, int]:
     hour = safe_time(safe_contact(Holding.of(desk.rim, her).key, her), now)
     if hour is None:
         return "unsafe", 0
+    ring = desk.rim.database.keyring
+    said = set_for_later(Holding.of(desk.rim, her).key, row)
+    if any(token and kept(locked.connection, ring, token) is None for token in (token_of(one.image) for one in said)):
+        return "file", 0
     return ("sent", 0) if hour <= now else ("", hour)
 
 

@@ -1,5 +1,6 @@
 """Pictures and files, both ways: known by their content and never by their name, re-encoded so that nothing hides in
 them, fetched only from the platforms' own hosts. No file of hers is kept here; what staff send is sealed with her key.
+Every refusal says why in words that help whoever waits for the picture.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ import ipaddress
 import socket
 import time
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 from urllib.parse import urlsplit
@@ -26,6 +27,8 @@ LONGEST_SIDE = 2_048
 SECONDS = 10.0
 # Where the platforms keep what women send. Source: attachment addresses of their webhooks.
 HOSTS = (".zdn.vn", ".zadn.vn", ".zalo.me", ".fbcdn.net", ".fbsbx.com")
+GONE = "Nền tảng không còn giữ tệp này. Chị nhờ chị ấy gửi lại nhé."
+NO_ANSWER = "Máy chủ của nền tảng chưa trả lời. Chị thử lại sau ít phút."
 PICTURES = ("JPEG", "PNG", "WEBP", "GIF")
 SOUNDS = ((b"ID3", "audio/mpeg"), (b"\xff\xfb", "audio/mpeg"), (b"\xff\xf1", "audio/aac"), (b"OggS", "audio/ogg"),
           (b"#!AMR", "audio/amr"))  # fmt: skip
@@ -82,7 +85,7 @@ def _picture(raw: bytes) -> bytes:
     except Refused:
         raise
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError, Image.DecompressionBombWarning):
-        raise Refused("Chỉ nhận hình (JPEG, PNG, WebP) hoặc PDF.") from None
+        raise Refused("Tệp này không phải hình (JPEG, PNG, WebP) hay PDF.") from None
     out = io.BytesIO()
     flat.save(out, "JPEG", quality=85)
     return out.getvalue()
@@ -119,7 +122,7 @@ def public(addresses: Sequence[str]) -> str:
         if not one.is_global or one.is_multicast or (inner is not None and not inner.is_global):
             raise Refused("Địa chỉ tệp không hợp lệ.")
     if not found:
-        raise Refused("Không tìm thấy tệp.")
+        raise Refused(NO_ANSWER)
     return str(min(found, key=lambda one: one.version))
 
 
@@ -130,20 +133,30 @@ def fetch(url: str, *, resolver: Resolve = resolve) -> Clean:
     try:
         ip = public(resolver(host))
     except OSError:
-        raise Refused("Không lấy được tệp lúc này.") from None
+        raise Refused(NO_ANSWER) from None
     started = time.monotonic()
     pool = HTTPSConnectionPool(ip, 443, server_hostname=host, assert_hostname=host, timeout=SECONDS, retries=False)
     try:
         answer = pool.request("GET", path, headers={"Host": host}, redirect=False, preload_content=False)
-        if answer.status != 200:
-            raise Refused("Nền tảng không còn giữ tệp này.")
-        raw = bytearray()
-        for chunk in answer.stream(65_536):
-            raw += chunk
-            if len(raw) > MOST_BYTES or time.monotonic() - started > SECONDS:
-                raise Refused("Tệp lớn quá hoặc mạng chậm quá.")
+        raw = received(answer.status, answer.stream(65_536), late=lambda: time.monotonic() - started > SECONDS)
     except (HTTPError, OSError):
-        raise Refused("Không lấy được tệp lúc này.") from None
+        raise Refused(NO_ANSWER) from None
     finally:
         pool.close()
-    return clean(bytes(raw))
+    return clean(raw)
+
+
+def received(status: int, chunks: Iterable[bytes], *, late: Callable[[], bool]) -> bytes:
+    """The body of a platform's answer, never more than a file may have. Raises Refused saying why there is none."""
+    if status >= 500 or status == 429:
+        raise Refused(NO_ANSWER)
+    if status != 200:
+        raise Refused(GONE)
+    raw = bytearray()
+    for chunk in chunks:
+        raw += chunk
+        if len(raw) > MOST_BYTES:
+            raise Refused("Tệp lớn quá 10 MB.")
+        if late():
+            raise Refused(NO_ANSWER)
+    return bytes(raw)

@@ -10,12 +10,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from sqlalchemy import event, select, text
+from sqlalchemy import event, insert, select, text
 from sqlalchemy.exc import IntegrityError
 
 from bot.errors import Refused
 from bot.hearing import Holding, queue
-from bot.messages import Level, Reply
+from bot.messages import Level, OpenTicket, Reply
 from bot.outbox import safe_time
 from bot.store import queries
 from bot.store.crypto import Keyring
@@ -23,7 +23,7 @@ from bot.store.database import Database
 from handoff import deeds, jobs
 from handoff.accounts import queries as accounts
 from handoff.deeds import Missing
-from handoff.duty import called, counsellors, roster
+from handoff.duty import blocked, called, counsellors, roster
 from handoff.routing import AWAY_MS, LEAD_MS, OFFER_MS, PULL_MS, SECOND_MS
 from handoff.tickets import Close, Requeue, Snooze, Take, TakeOver
 from tests.conftest import SECRET
@@ -453,6 +453,46 @@ def test_closed_for_silence_opens_again_when_she_writes(either: Room) -> None:
     assert room.log(reference).count("reopened") == 1
 
 
+@pytest.mark.parametrize(
+    ("asked", "opens"),
+    [
+        (OpenTicket("asked"), False),
+        (OpenTicket("unknown"), False),
+        (OpenTicket("flow", level="CHECK"), False),
+        (OpenTicket("danger", level="AMBER"), True),
+        (OpenTicket("delete"), True),  # her right, blocked or not
+    ],
+)
+def test_a_block_keeps_people_away_but_not_from_danger(either: Room, asked: OpenTicket, opens: bool) -> None:
+    room = either
+    mai, reference = room.hire("mai"), room.asks()
+    room.take(mai, reference)
+    deeds.close(room.desk, mai, reference, Close("abusive"))
+    with room.database.write() as connection:
+        values = {"conversation_id": room.ticket(reference)["conversation_id"], "staff_id": mai.id, "at": room.now}
+        connection.execute(insert(blocked).values(**values))
+    room.stage.parrot.effects = lambda _heard: (asked,)
+    room.says("cho em nói chuyện với người")
+    room.tick()
+    assert room.stage.parrot.heard[-1].world.blocked
+    assert room.said()[-1].endswith("cho em nói chuyện với người")  # the bot hears and answers
+    assert room.stage.rows("SELECT count(*) FROM ticket WHERE closed_at IS NULL") == [(int(opens),)]
+    if asked.level == "AMBER":
+        assert room.stage.rows("SELECT state FROM ticket WHERE closed_at IS NULL") == [("offered",)]
+
+
+def test_a_blocked_woman_who_cries_for_help_rings_at_once(either: Room) -> None:
+    room = either
+    mai, reference = room.hire("mai"), room.asks()
+    with room.database.write() as connection:
+        values = {"conversation_id": room.ticket(reference)["conversation_id"], "staff_id": mai.id, "at": room.now}
+        connection.execute(insert(blocked).values(**values))
+    room.says("cứu em")
+    room.tick()
+    assert room.ticket(reference)["level"] == "RED"
+    assert room.stage.rows("SELECT kind FROM called") == [("first",)]
+
+
 def test_returning_to_the_queue_keeps_her_place(room: Room) -> None:
     mai = room.hire("mai")
     reference = room.asks()
@@ -471,7 +511,7 @@ def test_send_later_fires_once_and_checks_again(either: Room, clocks: int) -> No
     reference = room.asks()
     room.take(mai, reference)
     due = room.now + 2 * HOUR
-    deeds.send_later(room.desk, mai, reference, "Chị nhớ mang giấy tờ nhé", at=due)
+    deeds.send_later(room.desk, mai, reference, [Reply("Chị nhớ mang giấy tờ nhé")], at=due)
     jobs.send_due(room.desk)
     assert room.stage.rows("SELECT status FROM send_later") == [("waiting",)]
     room.stage.now = due
@@ -492,7 +532,7 @@ def test_send_later_after_transfer_is_dropped_and_its_writer_told(room: Room) ->
     mai, boss = room.hire("mai"), room.hire("boss", ("lead", "hn"))
     reference = room.asks()
     room.take(mai, reference)
-    deeds.send_later(room.desk, mai, reference, "tin hẹn giờ", at=room.now + HOUR)
+    deeds.send_later(room.desk, mai, reference, [Reply("tin hẹn giờ")], at=room.now + HOUR)
     deeds.do(room.desk, boss, reference, TakeOver())
     room.later(20 * HOUR)
     jobs.send_due(room.desk)
@@ -579,7 +619,7 @@ def test_forgetting_her_takes_what_the_desk_kept(room: Room) -> None:
     room.take(mai, reference)
     deeds.add_note(room.desk, mai, reference, "một ghi chú")
     deeds.keep_draft(room.desk, mai, reference, "reply", "một bản nháp")
-    deeds.send_later(room.desk, mai, reference, "một tin hẹn giờ", at=room.now + HOUR)
+    deeds.send_later(room.desk, mai, reference, [Reply("một tin hẹn giờ")], at=room.now + HOUR)
     with room.database.write() as connection:
         queries.erase(connection, room.ticket(reference)["conversation_id"], now=room.now, new_index=bytes(32))
     for table in ("note", "draft", "send_later", "media"):

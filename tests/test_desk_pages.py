@@ -10,24 +10,31 @@ import time
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 from babel.messages.pofile import read_po
+from flask import Flask
 from markupsafe import escape
 from PIL import Image
-from sqlalchemy import event, insert, select, update
+from sqlalchemy import delete, event, insert, select, update
 
 from bench.tickets import fill
 from bot.errors import Refused
 from bot.messages import Attachment, Echo
+from bot.outbox import safe_time
 from bot.store import queries
 from bot.store.crypto import Keyring
 from bot.store.database import Database
-from handoff import deeds, media
+from bot.store.media import LENT_MS, keep
+from bot.store.media import media as kept_files
+from handoff import deeds, jobs, media
 from handoff.accounts import ROLES, Role, members
 from handoff.accounts.queries import audit
 from handoff.accounts.queries import staff as members_table
 from handoff.desk import words
+from handoff.desk.files import lent
 from handoff.desk.live import Interest, Watch, _Marks, look
 from handoff.desk.room import fold
 from handoff.desk.search import place
@@ -37,6 +44,9 @@ from handoff.tickets import Close, Requeue, Take
 from tests.conftest import SECRET
 from tests.desk_room import DeskRoom
 from tests.stage import address, message
+
+if TYPE_CHECKING:
+    from bot.wiring import Parts
 
 HOUR = 3_600_000
 SCRIPTS = ("<script>alert(1)</script>", '"><img src=x onerror=alert(1)>', "{{ 7*7 }}", "javascript:alert(1)")
@@ -638,8 +648,6 @@ def test_a_saved_reply_brings_its_picture(room: DeskRoom) -> None:
     assert hers.get(f"/replies/{found['file']}/file").mimetype == "image/jpeg"
     answer = hers.post(f"/tickets/{reference}/reply", {"text": found["text"], "attach": found["file"]})
     assert answer.status_code == 303
-    later = {"text": "mai gặp", "attach": found["file"], "at": "2026-09-22T09:00"}
-    assert hers.post(f"/tickets/{reference}/later", later).status_code == 409  # never dropped in silence
     room.later(deeds.HOLD_MS)
     room.drain()
     sent = [call.json["message"] for call in room.stage.platforms.calls if call.json and "message" in call.json]
@@ -719,6 +727,58 @@ def test_a_shift_sent_twice_stands_once_and_a_day_off_is_taken_back_on_the_page(
     hers.post("/team/days-off", {"who": mai.uuid, "office": "", "day": "2099-12-24", "drop": "1"})
     hers.post("/team/days-off", {"who": "", "office": "hn", "day": "2099-12-25", "drop": "1"})
     assert room.stage.rows("SELECT day FROM day_off") == []
+
+
+def test_who_blocked_may_lift_it_after_the_case_has_ended_and_nobody_else(room: DeskRoom) -> None:
+    mai, lan, reference = room.hire("mai"), room.hire("lan"), room.asks()
+    room.take(mai, reference)
+    her = room.browser(mai)
+    assert her.post(f"/tickets/{reference}/block", {"act": "set", "close": "1"}).status_code == 303
+    assert (room.ticket(reference)["state"], room.ticket(reference)["closing"]) == ("closed", "abusive")
+    assert room.browser(lan).post(f"/tickets/{reference}/block", {"act": "lift"}).status_code in (404, 409)
+    assert "Bỏ chặn" in her.get(f"/tickets/{reference}").text
+    assert her.post(f"/tickets/{reference}/block", {"act": "lift"}).status_code == 303
+    assert room.stage.rows("SELECT * FROM blocked") == []
+    assert her.post(f"/tickets/{reference}/block", {"act": "set"}).status_code == 409  # closed: not hers any more
+
+
+@pytest.mark.parametrize("text", ["", "mai gặp nhé"])
+def test_a_file_goes_along_with_what_is_sent_later(room: DeskRoom, text: str) -> None:
+    mai, reference = room.hire("mai"), room.asks()
+    room.take(mai, reference)
+    her = room.browser(mai)
+    her.post("/replies", {"title": "Đường tới", "body": "x", "file": (io.BytesIO(jpeg()), "a.jpg")})
+    saved = her.get(f"/tickets/{reference}/finds?q=duong+toi").get_json()[0]["file"]
+    due = (room.now // HOUR + 20) * HOUR
+    form: dict[str, Any] = {"text": text, "at": words.local(due).strftime("%Y-%m-%dT%H:%M")}
+    form |= {"attach": saved} if text else {"file": (io.BytesIO(jpeg()), "b.jpg")}
+    assert her.post(f"/tickets/{reference}/later", form).status_code == 303
+    assert "(một hình)" in her.get(f"/tickets/{reference}").text
+    room.stage.now = safe_time({}, due) or 0
+    before = len(room.stage.platforms.calls)
+    jobs.send_due(room.desk)
+    room.drain()
+    sent = [str(call.json) for call in room.stage.platforms.calls[before:] if call.json]
+    assert "/media/" in sent[-1]
+    assert len(sent) == (2 if text else 1)
+    assert room.stage.rows("SELECT max(until) FROM media") == [(room.now + LENT_MS,)]  # counted anew
+
+
+def test_a_file_that_is_gone_keeps_the_later_message_back_and_its_writer_is_told(room: DeskRoom) -> None:
+    mai, reference = room.hire("mai"), room.asks()
+    room.take(mai, reference)
+    her = room.browser(mai)
+    due = (room.now // HOUR + 20) * HOUR
+    form = {"at": words.local(due).strftime("%Y-%m-%dT%H:%M")}
+    her.post(f"/tickets/{reference}/later", form | {"file": (io.BytesIO(jpeg()), "b.jpg")})
+    bad = form | {"file": (io.BytesIO(b"MZ" + bytes(99)), "b.jpg")}
+    assert her.post(f"/tickets/{reference}/later", bad).status_code == 409
+    with room.database.write() as connection:
+        connection.execute(delete(kept_files))
+    room.stage.now = safe_time({}, due) or 0
+    jobs.send_due(room.desk)
+    assert room.stage.rows("SELECT status FROM send_later") == [("file",)]
+    assert "tệp đi kèm không còn" in room.browser(mai).get("/queue?view=calls").text
 
 
 def test_who_reads_a_chat_sees_that_she_is_blocked(room: DeskRoom) -> None:
@@ -838,6 +898,66 @@ def test_platform_addresses_are_allowed() -> None:
     assert media.public(["157.240.1.1"]) == "157.240.1.1"
 
 
+def test_a_picture_sent_in_the_simulator_is_looked_into_like_any_other(room: DeskRoom) -> None:
+    mai = room.hire("mai")
+    reference = room.asks()
+    room.take(mai, reference)
+    her = room.browser(mai)
+    ring = room.database.keyring
+    with room.database.write() as connection:
+        row = queries.get_conversation(connection, room.ticket(reference)["conversation_id"])
+        assert row is not None
+        for token, body in (("good", jpeg()), ("bad", b"MZ" + bytes(99))):
+            keep(connection, ring, row, body, kind="image/jpeg", token=token, now=room.now)
+    files = tuple(Attachment("image", url=url) for url in ("kept:good", "kept:bad", "kept:none", "https://127.0.0.1/x"))
+    room.stage.hear(message("", key="pictures", attachments=files))
+    page = her.get(f"/tickets/{reference}").text
+    links = re.findall(r'src="(/tickets/[^"]+/attachments/[^"]+)"', page)
+    assert len(links) == 4
+    shown = her.get(links[0])
+    assert (shown.status_code, shown.mimetype) == (200, "image/jpeg")
+    assert b"HOME" not in shown.data  # re-encoded, its hidden place gone
+    why = [her.get(link, Sec_Fetch_Dest="image").text for link in links[1:]]
+    assert "không phải hình" in why[0]
+    assert "không còn giữ" in why[1]
+    assert "không nằm trên máy chủ" in why[2]
+    front = Flask("front")
+    front.register_blueprint(lent(cast("Parts", SimpleNamespace(database=room.database, rim=room.stage.rim))))
+    assert front.test_client().get("/media/good").status_code == 404  # hers are for the desk alone
+    stranger = room.asks(person="p2")
+    room.take(mai, stranger)
+    room.stage.hear(message("", key="theft", person="p2", attachments=files[:1]))
+    theft = re.findall(r'src="(/tickets/[^"]+/attachments/[^"]+)"', her.get(f"/tickets/{stranger}").text)
+    assert her.get(theft[0]).status_code == 409  # another woman's token opens nothing
+    room.later(49 * HOUR)
+    assert "không còn giữ" in room.browser(mai).get(links[0]).text
+
+
+@pytest.mark.parametrize(
+    ("status", "size", "late", "why"),
+    [
+        (200, 12_000_000, False, "lớn quá"),
+        (200, 1_000, True, "chưa trả lời"),
+        (503, 0, False, "chưa trả lời"),
+        (429, 0, False, "chưa trả lời"),
+        (404, 0, False, "không còn giữ"),
+        (302, 0, False, "không còn giữ"),
+        (403, 0, False, "không còn giữ"),
+    ],
+)
+def test_why_a_picture_did_not_come_is_said_plainly(status: int, size: int, late: bool, why: str) -> None:
+    with pytest.raises(Refused, match=why):
+        media.received(status, (bytes(1_000) for _ in range(size // 1_000)), late=lambda: late)
+
+
+def test_a_host_without_an_answer_is_said_plainly() -> None:
+    def nowhere(host: str) -> list[str]:
+        raise OSError(host)
+
+    with pytest.raises(Refused, match="chưa trả lời"):
+        media.fetch("https://x.zdn.vn/a", resolver=nowhere)
+
+
 # --- news -------------------------------------------------------------------------------------------------------------
 
 
@@ -939,6 +1059,7 @@ def test_every_word_of_the_desk_has_its_english() -> None:
     for name in vars(words):
         if name.isupper() and isinstance(getattr(words, name), dict) and name != "CHANNELS":
             said |= set(getattr(words, name).values())
+    said |= {media.GONE, media.NO_ANSWER}
     for source in [*(root / "handoff/desk").glob("*.py"), *(root / "handoff").glob("[dmt]*.py")]:
         said |= set(re.findall(r'Refused\(\s*"([^"]+)"', source.read_text(encoding="utf-8")))
     assert len(said) > 300

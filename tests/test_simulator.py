@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import io
 import itertools
 import json
 import shutil
@@ -19,7 +20,7 @@ from bot.errors import Unreachable
 from bot.hearing import Holding, queue
 from bot.messages import Choice, Reply
 from bot.rim import Rim
-from bot.simulator import HEADER, POLICY, trace
+from bot.simulator import HEADER, POLICY, files, trace
 from bot.simulator.visitors import COOKIE
 from bot.store import queries
 from bot.store.bodies import reply_to_json
@@ -60,6 +61,10 @@ class Phone:
 
     def say(self, **body: Any) -> TestResponse:
         return self.post("/messages", {"id": f"m{next(self.number)}", **body})
+
+    def hand(self, body: bytes, message: str, *, kind: str = "image") -> TestResponse:
+        form = {"id": message, "kind": kind, "file": (io.BytesIO(body), "anh.jpg")}
+        return self.client.post("/chat/files", data=form, headers=OURS)
 
     def look(self, after: str = "") -> dict[str, Any]:
         answer = self.client.get("/chat/messages", query_string={"after": after})
@@ -250,10 +255,56 @@ def test_media_and_contact(phone: Phone) -> None:
         assert phone.say(attachments=[{"kind": kind}]).status_code == 202
     assert phone.say(contact={"name": "Hoa", "phone": "0900000000"}).status_code == 202
     lines = phone.look()["lines"]
-    hers = [line["attachments"] for line in lines if line["author"] == "person"]
+    hers = [[one["kind"] for one in line["attachments"]] for line in lines if line["author"] == "person"]
     assert hers == [["image"], ["audio"], ["sticker"], ["location"]]
     assert lines[-1]["author"] == "bot"  # shared details are kept, and only thanked for
     assert lines[-1]["at"] > lines[-2]["at"]
+
+
+PNG = b"\x89PNG\r\n\x1a\n" + bytes(40)
+
+
+def test_a_picture_is_kept_for_two_days_under_an_address_of_her_own(phone: Phone, tmp_path: Path) -> None:
+    phone.open()
+    sent = [phone.hand(PNG, "m1"), phone.hand(PNG, "m1")]  # an impatient phone sends twice
+    assert [answer.status_code for answer in sent] == [202, 202]
+    lines = [line for line in phone.look()["lines"] if line["author"] == "person"]
+    assert [line["attachments"] for line in lines] == [[{"kind": "image", "url": sent[0].get_json()["url"]}]]
+    url = lines[0]["attachments"][0]["url"]
+    shown = phone.client.get(url)
+    assert (shown.status_code, shown.mimetype, shown.data) == (200, "image/png", PNG)
+    assert b"PNG" not in b"".join(file.read_bytes() for file in tmp_path.glob("osso.db*"))
+    other = phone.app.test_client()
+    other.get("/chat")
+    assert other.get(url).status_code == 404
+    assert phone.app.test_client().get(url).status_code == 401
+    phone.clock.now += 48 * 3_600_000 + 1_000
+    assert phone.client.get(url).status_code == 404
+
+
+def test_only_the_newest_files_are_kept_and_what_is_no_picture_is_never_shown(
+    phone: Phone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(files, "MOST_KEPT", 2)
+    phone.open()
+    page = b"<script>alert(1)</script>"
+    urls = [phone.hand(body, f"m{number}").get_json()["url"] for number, body in enumerate((PNG, PNG, page))]
+    assert [phone.client.get(url).status_code for url in urls] == [404, 200, 200]
+    shown = phone.client.get(urls[2])
+    assert (shown.mimetype, shown.headers["X-Content-Type-Options"]) == ("application/octet-stream", "nosniff")
+    assert shown.headers["Content-Disposition"] == "attachment"
+
+
+def test_what_is_no_file_is_refused_and_leaves_nothing(phone: Phone) -> None:
+    phone.open()
+    assert phone.hand(PNG, "m1", kind="sticker").status_code == 400
+    assert phone.hand(PNG, "").status_code == 400
+    assert phone.post("/files", b"{}").status_code == 400
+    answer = phone.hand(bytes(files.MOST_BYTES), "m1")
+    assert answer.status_code == 413
+    answer.request.environ["wsgi.input"].close()  # the test client leaves it open
+    assert phone.client.post("/chat/files", data={"id": "m1", "kind": "image"}).status_code == 403
+    assert phone.woken == []
 
 
 def test_too_many_messages_are_turned_away(phone: Phone) -> None:

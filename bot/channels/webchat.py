@@ -28,6 +28,7 @@ from bot.messages import (
 )
 
 LOCAL = "local:"  # a call to this address is done when it is stored: the page fetches it
+KEPT = "kept:"  # a file at this address lies in our own tables, under the token that follows: nobody fetches it by HTTP
 ACCOUNT = "simulator"
 KINDS: tuple[AttachmentKind, ...] = ("image", "audio", "video", "file", "sticker", "location", "link", "contact")
 
@@ -110,10 +111,10 @@ class Webchat:
 
 
 def _attachment(raw: Mapping[str, Any]) -> Attachment:
-    kind = text(raw.get("kind"))
+    kind, url = text(raw.get("kind")), text(raw.get("url"))
     return Attachment(
         kind=next((known for known in KINDS if known == kind), "other"),
-        url=link(raw.get("url")),
+        url=url if url.startswith(KEPT) else link(url),
         name=text(raw.get("name")),
         latitude=decimal(raw.get("latitude")),
         longitude=decimal(raw.get("longitude")),

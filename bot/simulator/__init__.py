@@ -10,18 +10,18 @@ import json
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from flask import Blueprint, Flask, Response, abort, jsonify, render_template, request
+from flask import Blueprint, Flask, Response, abort, jsonify, render_template, request, url_for
 from flask.blueprints import BlueprintSetupState
 from flask.typing import ResponseReturnValue
 from flask_limiter import Limiter
 
 from bot import log
 from bot.channels.lenient import load
-from bot.channels.webchat import ACCOUNT
+from bot.channels.webchat import ACCOUNT, KEPT
 from bot.errors import Unreachable, Unreadable
 from bot.inbox import accept
 from bot.messages import Ignored
-from bot.simulator import reads, views
+from bot.simulator import files, reads, views
 from bot.simulator.visitors import CHANNELS, Visitor, Visitors
 from bot.store.crypto import Sealed
 
@@ -39,6 +39,7 @@ SAID = ("id", "text", "payload", "attachments", "contact", "reply_to")
 SAY, SAY_ADDRESS = "60/minute", "600/minute"
 LOOK, LOOK_ADDRESS = "400/minute", "6000/minute"
 ARRIVE_ADDRESS = "120/minute"
+HAND, HAND_ADDRESS = "12/minute", "60/minute"
 
 
 def blueprint(parts: Parts, wake: Wake) -> Blueprint:
@@ -67,7 +68,7 @@ def blueprint(parts: Parts, wake: Wake) -> Blueprint:
 
     @page.before_request
     def _guard() -> None:
-        request.max_content_length = MOST_BYTES
+        request.max_content_length = files.MOST_BYTES if request.endpoint == "simulator.hand" else MOST_BYTES
         if request.method == "POST" and not _from_our_page():
             abort(403)
 
@@ -100,9 +101,12 @@ def blueprint(parts: Parts, wake: Wake) -> Blueprint:
     @limiter.limit(SAY_ADDRESS)
     @limiter.limit(SAY, key_func=person)
     def say() -> ResponseReturnValue:
-        visitor, now = known(), parts.rim.clock()
         given = _given()
-        post = {name: given[name] for name in SAID if name in given} | {"person": visitor.person, "at": now}
+        return said(known(), {name: given[name] for name in SAID if name in given})
+
+    def said(visitor: Visitor, given: dict[str, Any]) -> Response:
+        now = parts.rim.clock()
+        post = given | {"person": visitor.person, "at": now}
         try:
             events = parts.channels[visitor.channel].parse(json.dumps(post).encode(), frozenset({ACCOUNT}))
         except (Unreadable, RecursionError):
@@ -118,6 +122,42 @@ def blueprint(parts: Parts, wake: Wake) -> Blueprint:
         for conversation_id, rank in accepted.wake:
             wake(conversation_id, rank)
         return Response(status=202)
+
+    @page.post("/files")
+    @limiter.limit(HAND_ADDRESS)
+    @limiter.limit(HAND, key_func=person)
+    def hand() -> ResponseReturnValue:
+        """A picture or a file of hers, kept as it is: the desk looks into it as into one from a platform."""
+        visitor, given = known(), request.files.get("file")
+        message, kind = request.form.get("id", ""), request.form.get("kind", "")
+        if given is None or not message or kind not in files.KINDS:
+            abort(400)
+        token = files.token(parts.database.keyring, visitor, message)
+        attachment = {"kind": kind, "name": (given.filename or "")[:120], "url": KEPT + token}
+        answer = said(visitor, {"id": message, "attachments": [attachment]})
+        if answer.status_code != 202:
+            return answer
+        try:
+            with parts.database.write() as connection:
+                files.keep(connection, parts.database.keyring, visitor, token, given.stream.read(), parts.rim.clock())
+        except Unreachable:
+            return Response(status=503, headers={"Retry-After": "5"})
+        return jsonify(url=url_for(".file", token=token)), 202
+
+    @page.get("/files/<token>")
+    @limiter.limit(LOOK_ADDRESS)
+    @limiter.limit(LOOK, key_func=person)
+    def file(token: str) -> Response:
+        """A file of this woman's own chat, hers or a counsellor's, as long as it is kept."""
+        ring = parts.database.keyring
+        with parts.database.read() as connection:
+            found = files.hers(connection, ring, known(), token)
+        if found is None or found.until < parts.rim.clock():
+            abort(404)
+        response = Response(found.body, mimetype=found.kind)
+        response.headers["Content-Disposition"] = "inline" if found.kind.startswith("image/") else "attachment"
+        response.headers["X-Content-Type-Options"] = "nosniff"
+        return response
 
     @page.get("/messages")
     @limiter.limit(LOOK_ADDRESS)

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from flask import url_for
 from sqlalchemy import RowMapping
 
+from bot.channels.webchat import KEPT
 from bot.engine import Book
 from bot.simulator import trace
 from bot.simulator.reads import Seen
 from bot.store.crypto import ConversationKey, Keyring
+from bot.store.media import token_of
 from bot.store.queries import OPEN_OUTBOX
 
 NOTHING: Mapping[str, Any] = {"chat": "", "cursor": "", "lines": [], "writing": False, "owner": "bot", "ticket": None}
@@ -55,7 +58,9 @@ def _line(row: RowMapping, said: Sequence[RowMapping], key: ConversationKey, tit
         sealed = row["platform_sealed"]
         line["message"] = key.open(sealed, "entry", public, "platform") if sealed else ""
         line["text"] = body.get("text") or body.get("tapped") or _tapped(body.get("payload", ""))
-        line["attachments"] = [one["kind"] for one in body.get("attachments", ())]
+        line["attachments"] = [
+            {"kind": one["kind"], "url": _address(one.get("url", ""))} for one in body.get("attachments", ())
+        ]
     else:
         line["bubbles"] = list(_bubbles(said, key))
     why = key.open(row["why_sealed"], "entry", public, "why") if row["why_sealed"] else ()
@@ -65,6 +70,12 @@ def _line(row: RowMapping, said: Sequence[RowMapping], key: ConversationKey, tit
 def _tapped(payload: str) -> str:
     """What stands in her bubble for a tap whose title is not known any more."""
     return "Bắt đầu" if payload == "start" else "(chạm một nút)" if payload else ""
+
+
+def _address(url: str) -> str:
+    """Where this page finds a file that lies here; empty for one that lies elsewhere."""
+    token = url.removeprefix(KEPT) if url.startswith(KEPT) else token_of(url)
+    return url_for("simulator.file", token=token) if token else ""
 
 
 def _loose(row: RowMapping, key: ConversationKey) -> dict[str, Any]:
@@ -86,6 +97,7 @@ def _bubbles(said: Sequence[RowMapping], key: ConversationKey) -> Iterator[dict[
                 "id": row["uuid"],
                 "text": body.get("text", ""),
                 "image": bool(body.get("image")),
+                "picture": _address(body.get("image", "")),
                 "contact": bool(body.get("contact")),
                 "choices": [
                     dict(zip(("title", "payload", "url", "phone"), one, strict=True)) for one in body.get("choices", ())

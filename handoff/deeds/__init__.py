@@ -1,7 +1,7 @@
 """What counsellors do to tickets and chats, each deed one transaction: lock, ask the rules, write, log, audit."""
 
 from handoff.deeds.closing import ASK_AFTER_MS, close, give_back
-from handoff.deeds.files import LENT_MS, lend, media
+from handoff.deeds.files import lend
 from handoff.deeds.locked import Desk, Locked, Missing, actor, apply, as_ticket, call, find, lock
 from handoff.deeds.moves import answer_call, assign, do, take_next, transfer
 from handoff.deeds.notes import add_note, clear_draft, draft, drafts, keep_draft, note
@@ -16,6 +16,7 @@ from handoff.deeds.speaking import (
     pieces,
     reply,
     send_later,
+    set_for_later,
     speak,
     tell,
     undo,
@@ -27,7 +28,6 @@ __all__ = [
     "DASHES",
     "GONE",
     "HOLD_MS",
-    "LENT_MS",
     "MOVED",
     "SAID",
     "Desk",
@@ -52,11 +52,11 @@ __all__ = [
     "later",
     "lend",
     "lock",
-    "media",
     "note",
     "pieces",
     "reply",
     "send_later",
+    "set_for_later",
     "speak",
     "take_next",
     "tell",

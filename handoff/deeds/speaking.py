@@ -15,6 +15,7 @@ from bot.hearing import Holding, queue
 from bot.messages import Reply
 from bot.store import models, queries
 from bot.store.bodies import reply_from_json, reply_to_json
+from bot.store.crypto import ConversationKey
 from handoff.accounts.staff import Staff
 from handoff.deeds.locked import Desk, Locked, Missing, actor, apply, locked_for, with_name
 from handoff.deeds.notes import MOST_PIECES, MOST_TEXT, clear_draft, draft
@@ -200,11 +201,11 @@ def tell(desk: Desk, locked: Locked, text: str) -> None:
     queue(locked.connection, held, channel, said, entry_id=entry_id, purpose="reply", now=locked.now)
 
 
-def send_later(desk: Desk, staff: Staff, reference: str, text: str, *, at: int) -> None:
-    """Sets a message for `at` (ms). Everything is asked again when it fires: window, ownership, safe hours."""
+def send_later(desk: Desk, staff: Staff, reference: str, replies: Sequence[Reply], *, at: int) -> None:
+    """Sets messages for `at` (ms). Everything is asked again when they fire: window, ownership, safe hours, files."""
     with desk.rim.database.write() as connection:
         locked = locked_for(desk, connection, staff, reference)
-        check_speech([Reply(one) for one in pieces(text)])
+        check_speech(replies)
         if not may_write(locked.ticket, Actor(staff.id)):
             raise Refused("Chị nhận ca trước đã nhé.")
         if not locked.now + 60_000 <= at <= locked.now + 14 * 86_400_000:
@@ -220,13 +221,21 @@ def send_later(desk: Desk, staff: Staff, reference: str, text: str, *, at: int) 
                 conversation_id=locked.conversation["id"],
                 ticket_id=locked.row["id"],
                 staff_id=staff.id,
-                body_sealed=key.seal(text, "send_later", public, "body"),
+                body_sealed=key.seal([reply_to_json(one) for one in replies], "send_later", public, "body"),
                 at=at,
                 set_at=locked.now,
             )
         )
         clear_draft(connection, locked.conversation["id"], staff, "reply")
         desk.record(connection, staff, "chat.later", locked.subject)
+
+
+def set_for_later(key: ConversationKey, row: RowMapping) -> list[Reply]:
+    """The messages of a row of `send_later`."""
+    body = key.open(row["body_sealed"], "send_later", row["uuid"], "body")
+    if isinstance(body, str):  # set before files could go along
+        return [Reply(one) for one in pieces(body)]
+    return [reply_from_json(one) for one in body]
 
 
 def cancel_later(desk: Desk, staff: Staff, reference: str, public: str) -> None:

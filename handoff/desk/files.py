@@ -7,20 +7,21 @@ from typing import TYPE_CHECKING
 
 from flask import Blueprint, Response, abort, request
 from flask.typing import ResponseReturnValue
-from sqlalchemy import select
+from sqlalchemy import Connection, RowMapping, select
 
+from bot.channels.webchat import KEPT
 from bot.errors import Refused
 from bot.store import queries
 from bot.store.bodies import attachments_from_json
-from bot.store.crypto import Sealed
+from bot.store.media import kept, token_of
 from handoff import deeds
 from handoff.accounts import allow, audit, current_staff
-from handoff.deeds import find, media
+from handoff.deeds import find
 from handoff.desk.replies import files_of
 from handoff.desk.room import desk, pages
 from handoff.desk.talk import back, once_of
 from handoff.frame import frame, now
-from handoff.media import MOST_BYTES, Clean, fetch, sendable
+from handoff.media import GONE, MOST_BYTES, Clean, clean, fetch, sendable
 
 if TYPE_CHECKING:
     from bot.wiring import Parts
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 @pages.get("/tickets/<uuid:reference>/attachments/<uuid:entry>/<int:number>")
 @allow("counsellor", "lead")
 def attachment(reference: uuid.UUID, entry: uuid.UUID, number: int) -> ResponseReturnValue:
-    """What she sent, fetched from the platform now, looked into, never kept."""
+    """What she sent, fetched from the platform now, looked into, never kept; or the picture that staff sent her."""
     staff = current_staff()
     with frame().parts.database.write() as connection:
         row = find(connection, staff, str(reference), now())
@@ -42,11 +43,28 @@ def attachment(reference: uuid.UUID, entry: uuid.UUID, number: int) -> ResponseR
             abort(404)
         key = frame().parts.database.keyring.open_key(her["wrapped_key"])
         body = key.open(found["body_sealed"], "entry", found["uuid"], "body")
-        files = attachments_from_json(body.get("attachments", []))
-        if number >= len(files) or not files[number].url:
+        urls = [one.url for one in attachments_from_json(body.get("attachments", []))] or [body.get("image", "")]
+        if number >= len(urls) or not urls[number]:
             abort(404)
         audit(connection, staff, "file.opened", f"ticket:{reference}")
-    return _served(fetch(files[number].url))
+        ours = _ours(connection, her, urls[number])
+    return _served(ours or fetch(urls[number]))
+
+
+def _ours(connection: Connection, her: RowMapping, url: str) -> Clean | None:
+    """A file that lies here: an invented woman's, looked into now as one from a platform; or what staff sent. None for
+    an address elsewhere. Raises Refused."""
+    token = url.removeprefix(KEPT) if url.startswith(KEPT) else token_of(url)
+    if not token:
+        return None
+    found = kept(connection, frame().parts.database.keyring, token)
+    if found is None or found.conversation_id != her["id"]:
+        raise Refused(GONE)
+    if found.staff_id is not None:
+        return Clean(found.kind, found.body)
+    if found.until < now():
+        raise Refused(GONE)
+    return clean(found.body)
 
 
 @pages.post("/tickets/<uuid:reference>/picture")
@@ -80,19 +98,11 @@ def lent(parts: Parts) -> Blueprint:
 
     @door.get("/media/<token>")
     def give(token: str) -> Response:
-        ring = parts.database.keyring
         with parts.database.read() as connection:
-            query = select(media, queries.conversation.c.wrapped_key).join(
-                queries.conversation, queries.conversation.c.id == media.c.conversation_id
-            )
-            row = connection.execute(query.where(media.c.token_index == ring.index("media", token))).mappings().first()
-        if row is None or row["until"] < parts.rim.clock() or row["wrapped_key"] is None:
+            found = kept(connection, parts.database.keyring, token)
+        if found is None or found.staff_id is None or found.until < parts.rim.clock():
             abort(404)
-        try:
-            body = ring.open_key(row["wrapped_key"]).open(row["body_sealed"], "media", row["uuid"], "body")
-        except Sealed:
-            abort(404)
-        return _served(Clean(row["kind"], bytes.fromhex(body)))
+        return _served(Clean(found.kind, found.body))
 
     return door
 

@@ -29,6 +29,7 @@ from handoff.desk.replies import files_of
 from handoff.desk.room import beat, board, desk, pages, read_lately, wants_json, window, wish
 from handoff.duty import blocked, called, counsellors
 from handoff.frame import frame, now, page
+from handoff.media import MOST_BYTES, sendable
 from handoff.routing import VIETNAM
 from handoff.tickets import (
     HELD,
@@ -94,8 +95,9 @@ def _chat(reference: str) -> dict[str, Any]:
         public = {one.id: one.uuid for one in connection.execute(select(members.c.id, members.c.uuid))}
         drafts = {} if found.erased else deeds.drafts(desk(), connection, staff, found.her)
         glass = glass_open(connection, staff.id, f"ticket:{reference}", now())
-        stopped = select(blocked.c.staff_id).where(blocked.c.conversation_id == found.her["id"])
-        is_blocked = connection.execute(stopped).first() is not None
+        stopped = select(blocked).where(blocked.c.conversation_id == found.her["id"])
+        block = connection.execute(stopped).mappings().first()
+        blocker = names_of(connection, [block["staff_id"]]).get(block["staff_id"], "") if block else ""
         labels = connection.execute(select(rows.label.c.name).order_by(rows.label.c.name)).scalars().all()
         nearby = rows.listing(board(connection), wish({"view": "mine"}))
         calls = [
@@ -120,7 +122,8 @@ def _chat(reference: str) -> dict[str, Any]:
         "grave": deeds.as_ticket(row).grave,
         "drafts": drafts,
         "glass": glass,
-        "blocked": is_blocked,
+        "blocked": block,
+        "blocker": blocker,
         "labels": labels,
         "colleagues": [
             (public[one.id], known.get(one.id, "?"), "" if one.standing == "here" else words.STANDINGS[one.standing])
@@ -349,10 +352,11 @@ def later(reference: uuid.UUID) -> ResponseReturnValue:
         then = datetime.datetime.fromisoformat(request.form.get("at", "")).replace(tzinfo=VIETNAM)
     except ValueError:
         raise Refused("Chị chọn ngày giờ gửi nhé.") from None
-    text = request.form.get("text", "")
-    if request.form.get("attach"):
-        raise Refused("Tin hẹn giờ chưa kèm tệp được. Chị bỏ tệp ra, hoặc gửi ngay.")
-    deeds.send_later(desk(), current_staff(), str(reference), text, at=int(then.timestamp() * 1000))
+    said = [Reply(one) for one in deeds.pieces(request.form.get("text", ""))] + _attached(reference)
+    if (given := request.files.get("file")) is not None and given.filename:
+        found = sendable(given.stream.read(MOST_BYTES + 1))
+        said.append(deeds.lend(desk(), current_staff(), str(reference), found, base_url=frame().accounts.base_url))
+    deeds.send_later(desk(), current_staff(), str(reference), said, at=int(then.timestamp() * 1000))
     return back(reference)
 
 

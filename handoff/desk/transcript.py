@@ -8,13 +8,13 @@ from dataclasses import dataclass, field
 from sqlalchemy import Connection, RowMapping, select
 
 from bot.hearing import safe_contact
-from bot.messages import Attachment
+from bot.messages import Attachment, Reply
 from bot.state import state_from_json
 from bot.store import queries
 from bot.store.bodies import attachments_from_json, reply_from_json
 from bot.store.crypto import ConversationKey, Sealed
 from handoff.accounts.queries import names
-from handoff.deeds import later, note
+from handoff.deeds import later, note, set_for_later
 from handoff.desk.rows import Board, label, ticket_label, viewers
 from handoff.desk.words import delivery, other, text_of
 from handoff.duty import called
@@ -58,7 +58,7 @@ class Chat:
     older: bool
     slots: Mapping[str, str | int | float | bool | None]
     safe: Mapping[str, str]
-    laters: tuple[tuple[RowMapping, str], ...]
+    laters: tuple[tuple[RowMapping, tuple[Reply, ...]], ...]
     labels: tuple[str, ...]
     before: tuple[RowMapping, ...]
     names: Mapping[int | None, str]
@@ -117,8 +117,7 @@ def chat(board: Board, row: RowMapping, *, limit: int = 120) -> Chat:
     slots = {name: value for name, value in state_from_json(state).slots.items() if value not in (None, "")}
     waiting = select(later).where(later.c.conversation_id == her["id"], later.c.status == "waiting")
     laters = tuple(
-        (one, key.open(one["body_sealed"], "send_later", one["uuid"], "body"))
-        for one in connection.execute(waiting.order_by(later.c.at)).mappings()
+        (one, tuple(set_for_later(key, one))) for one in connection.execute(waiting.order_by(later.c.at)).mappings()
     )
     name = str(slots.get("name") or her["uuid"][:4].upper())[:60]
     return Chat(

@@ -111,6 +111,7 @@ CALL_REASONS = {
     "later owner": "tin hẹn giờ không gửi: ca đã đổi người",
     "later window": "tin hẹn giờ không gửi: quá thời hạn của nền tảng",
     "later unsafe": "tin hẹn giờ không gửi: chị ấy xin đừng nhắn",
+    "later file": "tin hẹn giờ không gửi: tệp đi kèm không còn",
     "later gone": "tin hẹn giờ không gửi: không liên lạc được",
 }
 CHANNELS = {"zalo": "Zalo", "messenger": "Messenger", "webchat": "Thử (Zalo)", "webchat-m": "Thử (Messenger)"}

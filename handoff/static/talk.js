@@ -15,9 +15,59 @@
   if (location.hash) document.getElementById(location.hash.slice(1))?.scrollIntoView({ block: "center" });
   else toEnd();
 
+  // --- pictures: fetched when asked for; one that did not come says why, and can be asked for again ------------------
+  document.addEventListener("error", async (event) => {
+    const box = event.target.closest?.(".blurred");
+    if (!box) return;
+    const why = box.querySelector(".unseen");
+    const answer = await fetch(event.target.src, { credentials: "same-origin" }).catch(() => null);
+    if (answer?.status === 401) late();
+    why.firstElementChild.textContent = answer?.ok ? "" : answer ? (await answer.text()).slice(0, 300) : told.lostWords;
+    event.target.hidden = true;
+    why.hidden = false;
+  }, true);
+  document.addEventListener("click", (event) => {
+    const box = event.target.closest("[data-retry]")?.closest(".blurred");
+    if (!box) return;
+    const image = box.querySelector("img");
+    box.querySelector(".unseen").hidden = true;
+    image.hidden = false;
+    image.src = image.getAttribute("src");
+  });
+
   // --- fresh -------------------------------------------------------------------------------------------------------
   let busy = false;
   let again = false;
+  const served = new WeakMap();  // a line of the talk -> its markup as the server gave it
+  for (const one of document.querySelectorAll("#talk > *")) served.set(one, one.outerHTML);
+  // What did not change stays as it stands: unfolded, a picture loaded. True when something changed.
+  const merge = (before, talk) => {
+    const had = new Map([...before.children].map((one) => [served.get(one), one]));
+    const lines = [...talk.children].map((one) => {
+      const old = had.get(one.outerHTML);
+      if (old) { had.delete(one.outerHTML); return old; }
+      served.set(one, one.outerHTML);
+      if (one.id && document.getElementById(one.id)?.querySelector("details.why[open]")) {
+        one.querySelector("details.why")?.setAttribute("open", "");
+      }
+      return document.adoptNode(one);
+    });
+    if (lines.length === before.children.length && lines.every((one, place) => one === before.children[place])) return false;
+    for (const gone of had.values()) gone.remove();
+    let place = before.firstElementChild;
+    for (const one of lines) {
+      if (one === place) place = place.nextElementSibling;
+      else before.insertBefore(one, place);
+    }
+    while (place) { const gone = place; place = place.nextElementSibling; gone.remove(); }
+    before.dataset.last = talk.dataset.last;
+    return true;
+  };
+  // The page is drawn anew for another holder or level, but never while something is written, asked or taken back.
+  const drawn = document.getElementById("fresh").dataset.state;
+  let undoing = 0;
+  const idle = () => !undoing && !document.querySelector("details.menu[open], dialog[open]")
+    && ![...document.querySelectorAll("main textarea")].some((one) => one.value.trim());
   const refresh = async () => {
     if (busy) { again = true; return; }
     busy = true;
@@ -26,22 +76,16 @@
       const old = document.getElementById("fresh");
       if (fresh && old) {
         token(fresh.dataset.token);
-        if (fresh.dataset.state !== old.dataset.state && (!text || !text.value.trim())) { location.reload(); return; }
-        if (fresh.dataset.state !== old.dataset.state) {  // she is writing: the page stays, only told
+        if (fresh.dataset.state !== drawn && idle()) { location.reload(); return; }
+        if (fresh.dataset.state !== old.dataset.state) {  // her hands are full: the page stays, only told
           const holder = (one) => one.dataset.state.split(" ")[1];
           if (holder(fresh) !== holder(old)) toast(told.movedWords);
           old.dataset.state = fresh.dataset.state;
           old.querySelector("#talk-top").replaceWith(document.adoptNode(fresh.querySelector("#talk-top")));
         }
-        const talk = fresh.querySelector("#talk");
-        const before = old.querySelector("#talk");
-        if (talk.innerHTML !== before.innerHTML) {
-          const follow = atEnd();
-          const open = new Set([...before.querySelectorAll("details[open]")].map((one) => one.closest("[id]")?.id));
-          for (const id of open) talk.querySelector(`#${CSS.escape(id)} details`)?.setAttribute("open", "");
-          before.replaceWith(document.adoptNode(talk));
-          if (follow) toEnd();
-        }
+        document.getElementById("state").textContent = fresh.dataset.said;
+        const follow = atEnd();
+        if (merge(old.querySelector("#talk"), fresh.querySelector("#talk")) && follow) toEnd();
         old.querySelector("#here").replaceWith(document.adoptNode(fresh.querySelector("#here")));
       }
     } catch (error) {
@@ -134,8 +178,10 @@
   };
   const undo = (once, words, files) => {
     let left = 5;
+    undoing += 1;
     const box = toast(words.replace("{n}", left), async () => {
       clearInterval(clock);
+      undoing -= 1;
       const answer = await post(told.undo, { once });
       if (!answer.ok) { failed(answer); refresh(); return; }
       const said = (await answer.json()).text;
@@ -149,7 +195,7 @@
       left -= 1;
       const button = box.querySelector("button");
       if (button) button.textContent = words.replace("{n}", left);
-      if (left <= 0 || !box.isConnected) { clearInterval(clock); box.remove(); refresh(); setTimeout(refresh, 2500); }
+      if (left <= 0 || !box.isConnected) { clearInterval(clock); undoing -= 1; box.remove(); refresh(); setTimeout(refresh, 2500); }
     }, 1000);
   };
   const send = async (address) => {
@@ -159,12 +205,15 @@
     const asks = address.endsWith("/contact");
     const files = asks ? [] : [...attached.children].map((one) => [one.querySelector("input").value, one.dataset.name]);
     if (once) body.set("once", once);
+    const file = address.endsWith("/later") && pictures.elements.file.files[0];  // chosen beside it: goes along
+    if (file) body.set("file", file);
     clearTimeout(waits.reply);
     try {
       const answer = await post(address, body);
       if (!answer.ok) { failed(answer); return; }
       const told = await answer.json().catch(() => ({}));
       if (!asks && text.value === was) text.value = "";
+      if (file) pictures.reset();
       if (!asks) { attached.replaceChildren(); attached.hidden = true; }
       kept.textContent = "";
       grow();
@@ -245,6 +294,9 @@
   };
   const openFinds = () => { box.hidden = !box.hidden; if (!box.hidden) { find.value = ""; find.focus(); look(); } };
   document.getElementById("open-finds").addEventListener("click", openFinds);
+  document.addEventListener("click", (event) => {
+    if (!event.target.closest("#finds, #open-finds")) box.hidden = true;
+  });
   text.addEventListener("keydown", (event) => {
     const line = text.value.slice(0, text.selectionStart).split("\n").pop();
     if (event.key === "/" && line.trim() === "") { event.preventDefault(); openFinds(); }

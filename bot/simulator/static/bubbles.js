@@ -44,6 +44,7 @@ export function hers(line, retry) {
     hidden("Chị: "), ...media(line.attachments || [], line.contact), line.text));
   const state = make("span", "mark");
   row.append(state);
+  row.show = (url) => row.querySelector(".media-card.image")?.replaceWith(picture(url));
   row.mark = (name) => {
     row.dataset.mark = name;
     state.replaceChildren(icon(name), MARKS[name], name === "failed" ? "" : ` · ${clock(line.at)}`);
@@ -56,10 +57,20 @@ export function hers(line, retry) {
   return row;
 }
 
-function media(kinds, contact) {
+function media(files, contact) {
   if (contact) return [make("span", "media-card", {}, icon("contact"), "Đã gửi tên và số điện thoại")];
-  return kinds.map((kind) =>
-    make("span", `media-card ${kind}`, {}, icon(["image", "audio", "sticker", "location", "contact"].includes(kind) ? kind : "other"), kindName(kind)));
+  return files.map(({ kind, url }) => kind === "image" && url ? picture(url) : card(kind));
+}
+
+/** A picture that lies here; the card alone when it is gone or was none. */
+function picture(url) {
+  const image = make("img", "picture", { src: url, alt: kindName("image") });
+  image.addEventListener("error", () => image.replaceWith(card("image")));
+  return image;
+}
+
+function card(kind) {
+  return make("span", `media-card ${kind}`, {}, icon(["image", "audio", "sticker", "location", "contact"].includes(kind) ? kind : "other"), kindName(kind));
 }
 
 /** A bubble of the bot or of a counsellor. `tap` takes a choice, `share` a name and a phone number. */
@@ -67,13 +78,13 @@ export function theirs(bubble, author, { like, tap, share }) {
   const staff = author === "staff";
   const row = make("li", `row them${staff ? " staff" : ""}`);
   const under = buttons(bubble, like);
-  const card = make("div", `bubble${under.length ? " card" : ""}`, {}, hidden(staff ? "Tư vấn viên: " : "OSSO: "));
-  if (staff) card.append(make("span", "name", {}, "Tư vấn viên"));
-  if (bubble.image) card.append(make("span", "media-card image", {}, icon("image"), "Ảnh"));
-  if (bubble.text) card.append(make("div", "words", {}, ...linked(bubble.text)));
-  if (bubble.contact && like === "zalo") card.append(form(share));
-  if (under.length) card.append(make("div", "choices", {}, ...under.map((choice) => button(choice, tap))));
-  row.append(make("span", "face", { "aria-hidden": "true" }), card);
+  const box = make("div", `bubble${under.length ? " card" : ""}`, {}, hidden(staff ? "Tư vấn viên: " : "OSSO: "));
+  if (staff) box.append(make("span", "name", {}, "Tư vấn viên"));
+  if (bubble.image) box.append(bubble.picture ? picture(bubble.picture) : card("image"));
+  if (bubble.text) box.append(make("div", "words", {}, ...linked(bubble.text)));
+  if (bubble.contact && like === "zalo") box.append(form(share));
+  if (under.length) box.append(make("div", "choices", {}, ...under.map((choice) => button(choice, tap))));
+  row.append(make("span", "face", { "aria-hidden": "true" }), box);
   return row;
 }
 

@@ -4,12 +4,13 @@ import { button, chips, hers, theirs } from "./bubbles.js";
 import { make } from "./dom.js";
 import * as panel from "./trace.js";
 
+const MOST = 10_000_000; // bytes, as the desk opens them
 const FAST = 250, CALM = 700, EAGER = 10_000, SLOWEST = 8_000, PATIENCE = 10_000; // ms
 const at = (id) => document.getElementById(id);
 const { home, like } = document.body.dataset;
-const thread = at("thread"), lines = at("lines"), text = at("text"), quick = at("chips");
+const thread = at("thread"), lines = at("lines"), text = at("text"), quick = at("chips"), file = at("file");
 
-let chat = "", cursor = "", timer = 0, eagerUntil = 0, failures = 0, asking = false, stopped = false;
+let chat = "", cursor = "", timer = 0, eagerUntil = 0, failures = 0, asking = false, stopped = false, noticed = 0;
 let sending = Promise.resolve();
 const mine = new Map(); // message id -> row
 const shown = new Set(); // ids of lines and bubbles on the screen
@@ -18,15 +19,17 @@ let last = null; // the newest bubble of the other side, while nothing came afte
 // --- the server ------------------------------------------------------------------------------------------------------
 
 function post(path, body) {
+  const form = body instanceof FormData;
   return fetch(home + path, {
-    method: "POST", credentials: "same-origin", signal: patience(),
-    headers: { "Content-Type": "application/json", "X-OSSO-Chat": "1" }, body: JSON.stringify(body),
+    method: "POST", credentials: "same-origin", signal: patience(form ? PATIENCE * 6 : PATIENCE),
+    headers: { "X-OSSO-Chat": "1", ...(form ? {} : { "Content-Type": "application/json" }) },
+    body: form ? body : JSON.stringify(body),
   });
 }
 
-function patience() {
+function patience(most = PATIENCE) {
   const controller = new AbortController();
-  setTimeout(() => controller.abort(), PATIENCE);
+  setTimeout(() => controller.abort(), most);
   return controller.signal;
 }
 
@@ -131,7 +134,9 @@ function writing(busy) {
   if (busy && near) down();
 }
 
-function notice(words) {
+function notice(words, stay = 0) { // ms that nothing milder may take it away
+  if (!words && Date.now() < noticed) return;
+  noticed = stay ? Date.now() + stay : 0;
   at("notice").textContent = words;
   at("notice").hidden = !words;
 }
@@ -142,7 +147,7 @@ function newId() {
   return Array.from(crypto.getRandomValues(new Uint8Array(12)), (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
-function say(body, look_) {
+function say(body, look_, file) {
   const id = newId();
   const row = hers({ at: Date.now(), text: "", attachments: [], ...look_ }, () => deliver());
   mine.set(id, row);
@@ -151,9 +156,10 @@ function say(body, look_) {
     row.mark("sending");
     sending = sending.then(async () => {
       try {
-        const answer = await post("/messages", { id, ...body });
-        if (answer.status === 429) notice("Chị nhắn hơi nhanh. Đợi một chút rồi gửi lại.");
+        const answer = await (file ? post("/files", parcel(id, file)) : post("/messages", { id, ...body }));
+        if (answer.status === 429) notice("Chị nhắn hơi nhanh. Đợi một chút rồi gửi lại.", 6_000);
         if (!answer.ok) throw new Error(answer.status);
+        if (file) row.show((await answer.json()).url);
         if (row.dataset.mark === "sending") row.mark("sent");
         eagerUntil = Date.now() + EAGER;
         if (!stopped) setTimeout(look, 60);
@@ -178,7 +184,34 @@ function share(contact) {
 
 function attach(kind) {
   const place = kind === "location" ? { latitude: 20.8449, longitude: 106.6881 } : {};
-  say({ attachments: [{ kind, name: kind === "image" ? "anh-thu.jpg" : "", ...place }] }, { attachments: [kind] });
+  say({ attachments: [{ kind, ...place }] }, { attachments: [{ kind }] });
+}
+
+function parcel(id, { kind, blob, name }) {
+  const form = new FormData();
+  form.append("id", id);
+  form.append("kind", kind);
+  form.append("file", blob, name);
+  return form;
+}
+
+function hand(kind, blob, name) {
+  if (blob.size > MOST) notice("Tệp lớn quá 10 MB, nền tảng không nhận.", 6_000);
+  else say({}, { attachments: [{ kind }] }, { kind, blob, name });
+}
+
+/** A picture as a phone would send: a paper with some lines, drawn here. */
+function sample() {
+  const canvas = make("canvas", "", { width: 480, height: 640 });
+  const ink = canvas.getContext("2d");
+  ink.fillStyle = "#fbf4e4";
+  ink.fillRect(0, 0, 480, 640);
+  ink.fillStyle = "#7a3b56";
+  ink.font = "bold 34px sans-serif";
+  ink.fillText("GIẤY TỜ MẪU", 120, 90);
+  ink.fillStyle = "#8d8790";
+  for (let line = 0; line < 11; line += 1) ink.fillRect(60, 150 + line * 40, 360 - (line % 3) * 70, 10);
+  canvas.toBlob((blob) => hand("image", blob, "anh-mau.jpg"), "image/jpeg", 0.9);
 }
 
 function submit() {
@@ -275,11 +308,21 @@ function menu(open) {
 }
 at("attach").addEventListener("click", () => menu(at("attach-menu").hidden));
 at("attach-menu").addEventListener("click", (event) => {
-  const kind = event.target.closest("button")?.dataset.kind;
-  if (!kind) return;
+  const chosen = event.target.closest("button")?.dataset;
+  if (!chosen) return;
   menu(false);
   at("attach").focus();
-  attach(kind);
+  if (chosen.kind) attach(chosen.kind);
+  else if ("sample" in chosen) sample();
+  else {
+    file.accept = chosen.file === "image" ? "image/*" : "";
+    file.dataset.kind = chosen.file;
+    file.value = "";
+    file.click();
+  }
+});
+file.addEventListener("change", () => {
+  if (file.files[0]) hand(file.dataset.kind, file.files[0], file.files[0].name);
 });
 document.addEventListener("click", (event) => {
   if (!event.target.closest(".attach")) menu(false);
