@@ -21,7 +21,7 @@ from bot.errors import ContentError, OssoError, Refused, SettingsError
 from bot.hearing import ZONE
 from bot.knowledge import Editor
 from bot.knowledge import load as read_knowledge
-from bot.messages import Answer, Appointment, Call, Choice, Danger, Heard, OpenTicket, State, Turn, World
+from bot.messages import Answer, Appointment, Call, Choice, CloseTicket, Danger, Heard, OpenTicket, State, Turn, World
 from bot.rim import MaybeSent, Mind, NotSent
 from bot.settings import Settings, read_settings
 from bot.store import migrate, queries
@@ -227,6 +227,7 @@ def chat() -> None:
     click.echo("Chị gõ tin nhắn rồi Enter. Số để chọn nút. Ctrl-D để thôi.\n")
     offered: tuple[Choice, ...] = ()
     asked = False  # for an appointment: here nobody confirms it
+    waiting, kept = False, False  # for a person: here nobody comes
     while True:
         try:
             text = input("chị › ")
@@ -240,13 +241,23 @@ def chat() -> None:
             payload=tapped.payload if tapped else "",
             at=int(now.timestamp() * 1000),
             first=state.heard_at == 0,
-            world=replace(world(now), appointment="asked" if asked else "none"),
+            world=replace(
+                world(now),
+                appointment="asked" if asked else "none",
+                ticket="waiting" if waiting else "none",
+                kept=kept,
+            ),
         )
         turn = thinking.think(state, heard)
         state = turn.state
         for effect in turn.effects:
-            if isinstance(effect, Appointment):
-                asked = effect.act != "cancel"
+            match effect:
+                case Appointment():
+                    asked = effect.act != "cancel"
+                case OpenTicket():
+                    waiting, kept = True, kept or effect.level == "RED"
+                case CloseTicket():
+                    waiting = kept
         offered = _speak(turn)
 
 

@@ -216,6 +216,7 @@ def _world(
         owner=row["owner"],
         ticket="none" if ticket is None else "taken" if taken else "waiting",
         ahead=ahead,
+        kept=ticket is not None and queries.kept(ticket),
         staffed=duty.staffed,
         opens=moments.soon(duty.opens_at, now, state.locale),
         drafts=rim.drafts,
@@ -370,7 +371,6 @@ class _Write:
                 )
             case CloseTicket():
                 found = queries.open_ticket(connection, conversation_id)
-                # Danger is never closed by her own word: somebody else may hold the phone.
                 if found is not None and found["state"] in ("waiting", "offered"):
                     queries.end_outside(connection, found, effect.reason, now)
             case Missed():

@@ -295,6 +295,7 @@ class World:
     `now` is local wall time in ISO 8601 with offset (Asia/Ho_Chi_Minh). `ticket` is the state of her open ticket.
     `staffed`: a counsellor of a fitting office is on shift now. `opens` says in words when one will be.
     `blocked`: staff bring nobody to her any more and no ticket is open; danger alone opens one.
+    `kept`: her open ticket is not hers to end.
     """
 
     now: str = ""
@@ -302,6 +303,7 @@ class World:
     ticket: Literal["none", "waiting", "taken"] = "none"
     ahead: int = 0  # tickets before hers in the queue
     blocked: bool = False
+    kept: bool = False
     staffed: bool = False
     opens: str = ""
     appointment: Literal["none", "asked", "confirmed"] = "none"

@@ -1,5 +1,5 @@
 """The real flows, the rim and the desk together, on both databases: an appointment from her first word to the reminder,
-and how a chat went."""
+how a chat went, and giving up the place in the queue."""
 
 from __future__ import annotations
 
@@ -119,3 +119,37 @@ def test_after_danger_she_is_never_asked(room: Room) -> None:
     room.take(mai, reference)
     deeds.close(room.desk, mai, reference, Close("answered", "safe", "adult_choice"))
     assert passed(room, 48 * 3_600_000) == []
+
+
+def tickets(room: Room) -> list[tuple[str, str, str]]:
+    return [tuple(row) for row in room.stage.rows("SELECT level, state, closing FROM ticket ORDER BY id")]
+
+
+def test_her_place_is_given_up_after_one_question_and_only_then(room: Room) -> None:
+    mai = room.hire("mai", ("counsellor", "*"))
+    room.says("gặp người")
+    room.says("huỷ")
+    assert "OSSO vẫn giữ lượt cho chị" in room.said()[-1]
+    assert tickets(room) == [("NONE", "waiting", "")]
+    tap(room, "/keep_waiting")
+    assert tickets(room) == [("NONE", "waiting", "")]
+    room.says("khong can nua")
+    tap(room, "/stop_waiting")
+    assert "OSSO bỏ lượt chờ của chị" in room.said()[-1]
+    assert tickets(room) == [("NONE", "closed", "cancelled")]
+    assert deeds.take_next(room.desk, mai) is None
+    tap(room, "/stop_waiting")  # the old button
+    assert "không thấy lượt chờ nào" in room.said()[-1]
+    assert tickets(room) == [("NONE", "closed", "cancelled")]
+
+
+def test_danger_keeps_its_place_whatever_is_said_and_she_is_told(room: Room) -> None:
+    mai = room.hire("mai", ("counsellor", "*"))
+    room.says("anh ta đang đánh em")
+    for words in ("huỷ", "thôi khỏi chờ nữa", "không cần nữa"):
+        room.says(words)
+        assert "tư vấn viên vẫn sẽ xem tin của chị" in room.said()[-1], words
+    tap(room, "/stop_waiting")
+    assert "tư vấn viên vẫn sẽ xem tin của chị" in room.said()[-1]
+    assert tickets(room) == [("RED", "waiting", "")]
+    assert deeds.take_next(room.desk, mai) is not None

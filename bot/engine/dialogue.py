@@ -114,7 +114,7 @@ def hear(talk: Talk, state: State, question: Collect) -> Turn:
     ear = talk.ear
     if match := _SET.fullmatch(ear.payload):
         return _tapped(talk, state, question, match[1], match[2])
-    if ear.act in ("skip", "back", "cancel"):
+    if ear.act in ("skip", "back", "cancel", "leaving"):
         return _steered(talk, state, question)
     if slot.type == "bool" and ear.act in ("yes", "no"):
         return fill(talk, state, question, ear.act == "yes")
@@ -229,10 +229,12 @@ def _steered(talk: Talk, state: State, question: Collect) -> Turn:
 
 
 def cancelled(talk: Talk, state: State) -> Turn:
-    """Her no to the flow: it is over, and what it asked is forgotten. A suspended flow below it goes on."""
+    """Her no to the flow: it is over, and what it asked is forgotten. A suspended flow below it goes on. That she still
+    waits for a person is told, for she may have meant that too."""
     flow = talk.book.flows.flows[state.flow]
     slots = {name: value for name, value in state.slots.items() if name not in flow.own_slots}
-    reply = talk.say("utter_cancelled", state)
+    waits = talk.heard.world.ticket == "waiting" and not talk.heard.world.kept
+    reply = talk.say("utter_cancelled_waiting" if waits else "utter_cancelled", state)
     return then(Turn(state, (reply,), decision="flow", why=("cancelled",)), ended(talk, replace(state, slots=slots)))
 
 

@@ -51,6 +51,8 @@ def listen(book: Book, state: State, heard: Heard) -> Ear:
     """Never raises; text over 4,000 characters is read by its beginning (the screen reads all of it)."""
     text = heard.text.strip()[:MOST_TEXT]
     acts = book.flows.intents(text) if text and not heard.payload else frozenset()
+    if heard.world.ticket != "waiting":  # “không cần nữa” gives up a place only where there is one
+        acts -= {"leaving"}
     if acts == {"stop"}:  # before any title that only looks like it
         return Ear(text, act="stop")
     payload = heard.payload.strip()[:MOST_TEXT] or _standing_for(book, state, text)

@@ -13,7 +13,7 @@ from bot.engine.listening import KINDS, language, listen
 from bot.engine.places import nearest
 from bot.flows.conditions import Scalar
 from bot.flows.walk import at, go_on
-from bot.flows.words import fold
+from bot.flows.words import agrees, fold
 from bot.messages import (
     Category,
     Danger,
@@ -37,11 +37,13 @@ MOST_DANGERS = 20
 SAFETY = "safety"  # stands in `State.last` while her yes or no may answer the crisis words
 FOREIGN = ("foreign_ko", "foreign_en")
 FEW_WORDS = 3  # a greeting, a word of thanks
+SHORT = 9  # words of a message that says one thing
 PERSON_ARTICLE = (
     "gen-gap-nguoi-that"  # the article about reaching a person: nobody who asks for one should have to read
 )
 SKILL: Mapping[Category, Skill] = {"suicide": "psychological", "child_abuse": "child", "runaway": "social"}
 CHAT_FEEDBACK = "/chat_feedback"
+KEEP_WAITING = "/keep_waiting"  # stands under the question whether she no longer wants to wait
 # from timers, the desk, the platform
 QUIET_PAYLOADS = ("danger:silence", "remind", CHAT_FEEDBACK, "handback", "forget:platform")
 
@@ -245,11 +247,16 @@ def _greeting(talk: Talk, state: State) -> tuple[Turn, State]:
 
 def _control(talk: Talk, state: State) -> Turn | None:
     """Words that work everywhere."""
+    if talk.heard.world.ticket == "waiting" and (turn := _gives_up(talk, state)):
+        return turn
     match talk.ear.act:
         case "stop":
             after = replace(_without_flow(talk, state), stack=(), unknowns=0)
             reply = talk.say("utter_stopped", after)
-            return Turn(after, (reply,), (Subscription("*", False),), "stop", why=("stop",))
+            turn = Turn(after, (reply,), (Subscription("*", False),), "stop", why=("stop",))
+            if talk.heard.world.ticket != "waiting":
+                return turn
+            return replace(then(turn, dialogue.begin(talk, after, "leave_queue")), decision="stop")
         case "person" if not _makes_a_date(talk):
             return _person(talk, state)
         case _ if talk.ear.sure and talk.ear.reading.candidates[0].article == PERSON_ARTICLE:
@@ -280,6 +287,18 @@ def _person(talk: Talk, state: State) -> Turn:
     return replace(
         turn, state=after, effects=effects + turn.effects, decision="person", why=("asks for a person", *turn.why)
     )
+
+
+def _gives_up(talk: Talk, state: State) -> Turn | None:
+    """While she waits for a person: “hủy” and words like it are asked back once, and obeyed when said again. What says
+    clearly that she no longer waits is the flow's own; with a question open “hủy” is about the question."""
+    ear = talk.ear
+    if dialogue.open_question(talk, state) or ear.payload:
+        return None
+    if ear.act not in ("cancel", "leaving") and not _half_said(talk, "stop_waiting", "leaving"):
+        return None
+    asked_back = any(choice.payload == KEEP_WAITING for choice in state.offered)
+    return dialogue.begin(talk, state, "stop_waiting" if asked_back else "leave_queue")
 
 
 def _without_flow(talk: Talk, state: State) -> State:
@@ -379,6 +398,24 @@ def _asked_among(talk: Talk, intent: str) -> bool:
     said = f" {fold(talk.ear.text)} "
     phrases = (fold(phrase) for phrase in talk.book.flows.examples.get(intent, ()))
     return any(" " in phrase and f" {phrase} " in said for phrase in phrases)
+
+
+def _half_said(talk: Talk, *intents: str) -> bool:
+    """Whether three or more words of such an intent stand in a short message that is no question and nothing else by
+    itself. Marks count where she writes them: “chồng không cho nữa” is not “không chờ nữa”."""
+    text = talk.ear.text
+    said = text.split()
+    asking = dialogue.asks(" ".join(word for word in said if fold(word) != "dau"))  # “không chờ nữa đâu” asks nothing
+    if len(said) > SHORT or asking or talk.book.flows.intents(text):
+        return False
+    marked = not agrees(text, fold(text))
+    for phrase in (one for intent in intents for one in talk.book.flows.examples.get(intent, ())):
+        size = len(phrase.split())
+        for start in range(len(said) - size + 1 if size > 2 else 0):
+            part = " ".join(said[start : start + size])
+            if agrees(part, phrase) and (not marked or agrees(phrase, part)):
+                return True
+    return False
 
 
 def _said_anew(talk: Talk, state: State) -> Turn | None:

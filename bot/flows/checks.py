@@ -35,6 +35,7 @@ CONTEXT: Mapping[str, str] = MappingProxyType(
         "owner": "bot or person",
         "ticket": "none, waiting or taken",
         "ahead": "tickets before hers",
+        "kept": "her word does not end her ticket: there was danger",
         "staffed": "a counsellor is on shift",
         "opens": "when one will be, in words",
         "appointment": "none, asked or confirmed",

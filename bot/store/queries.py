@@ -412,9 +412,15 @@ def _graver(before: str, now: str) -> str:
     return "child_abuse" if "child_abuse" in (before, now) else now or before
 
 
+def kept(row: RowMapping) -> bool:
+    """Whether only a counsellor ends this ticket: danger stays in the queue whatever she says, for somebody else may
+    hold her phone."""
+    return bool(row["level"] == "RED" or row["category"] == "child_abuse")
+
+
 def end_outside(connection: Connection, row: RowMapping, closing: str, now: int, *, detail: str = "") -> bool:
-    """Closes a ticket that ended without a counsellor; False for danger, which stays in the queue."""
-    if row["level"] == "RED" or row["category"] == "child_abuse":
+    """Closes a ticket that ended without a counsellor; False for one that is `kept`."""
+    if kept(row):
         return False
     change_ticket(connection, row["id"], state="closed", closed_at=now, closing=closing)
     log_ticket(connection, row["id"], "closed", now, detail=detail or closing)
