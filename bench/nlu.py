@@ -248,7 +248,7 @@ def main() -> None:
     part: dict[str, list[str]] = {name: [] for name in known}
     for name, text in learned:
         part[name].append(text)
-    acts, places = load_acts(ROOT / "acts.yml", words), load_places(ROOT / "provinces.yml")
+    acts, places = load_acts(ROOT / "acts.yml", words), load_places(ROOT)
     half_oos = [text for at, text in enumerate(oos) if at % 2]
     matcher = Matcher.train(part, titles, told, words, half_oos, acts=acts)
     table(matcher, held, "Own split, paraphrase families held out: new wordings only")

@@ -28,6 +28,7 @@ from bot.knowledge.writing import fingerprint, save_all, without_review, write_a
 from bot.messages import Finding
 
 GOLDEN = "golden.tsv"
+MOST_PLACES = 12  # rows of one name shown by `kb place`
 VERIFIED = 90  # days after which a number people are told should be called again
 VIETNAM = timezone(timedelta(hours=7))
 
@@ -96,13 +97,44 @@ def check(tools: Tools, as_json: bool) -> None:
 
 
 def _word_faults(root: Path) -> list[Finding]:
-    """The faults of the word list and of the speech acts, where a folder has them."""
-    from bot.nlu import acts, words  # noqa: PLC0415 - only this command and `learner` need that room
+    """The faults of the word list, of the speech acts and of the list of communes, where a folder has them."""
+    from bot.nlu import acts, communes, places, words  # noqa: PLC0415 - only these commands need that room
 
+    found: list[Finding] = []
+    if (root / "communes.tsv").is_file():
+        found += communes.read(root / "communes.tsv", places.called(root), root=root)
     if not (root / "words.yml").is_file():
-        return []
+        return found
     lexicon, faults = words.read(root / "words.yml", root=root)
-    return [*faults, *(acts.read(root / "acts.yml", lexicon, root=root)[1] if (root / "acts.yml").is_file() else ())]
+    spoken = acts.read(root / "acts.yml", lexicon, root=root)[1] if (root / "acts.yml").is_file() else ()
+    return [*found, *faults, *spoken]
+
+
+@kb.command()
+@click.argument("text", nargs=-1, required=True)
+@click.option("--asked", is_flag=True, help="Như khi OSSO vừa hỏi chị ở đâu.")
+@click.pass_obj
+def place(tools: Tools, text: tuple[str, ...], asked: bool) -> None:
+    """Xã, phường, huyện trong câu này nay thuộc đâu, tỉnh nào, văn phòng OSSO nào."""
+    from bot.nlu import load_places, named  # noqa: PLC0415 - only these commands need that room
+
+    said = " ".join(text)
+    known = _shelf(tools).knowledge.provinces
+    spots = named(said, load_places(tools.root), asked=asked)
+    for spot in spots:
+        click.echo(f"“{said[spot.start : spot.end]}”: {', '.join(known[name].name for name in spot.provinces)}")
+        for row in spot.rows[:MOST_PLACES]:
+            was = ", ".join(filter(None, (row.old, row.district, row.old_province)))
+            now = ", ".join(filter(None, (row.now, row.province)))
+            click.echo(f"  {was or 'tên mới'} → {now}{f' ({row.note})' if row.note else ''}")
+        if len(spot.rows) > MOST_PLACES:
+            click.echo(f"  … và {len(spot.rows) - MOST_PLACES} nơi khác")
+        if len(spot.provinces) > 1:
+            click.echo("  Nhiều tỉnh có tên này: OSSO sẽ hỏi lại.")
+        elif office := known[spot.provinces[0]].office:
+            click.echo(f"  Văn phòng: {office}")
+    if not spots:
+        click.echo("Không thấy xã, phường, huyện nào trong câu này.")
 
 
 @kb.command()

@@ -28,10 +28,10 @@ from bot.metrics import Meter
 from bot.nlu import acts, words
 from bot.nlu.acts import Acts
 from bot.nlu.embedding import Advised, sentence_transformer
-from bot.nlu.entities import load_places
 from bot.nlu.match import Matcher
 from bot.nlu.normalise import Words
 from bot.nlu.outside import load_out_of_scope
+from bot.nlu.places import load_places
 from bot.pulse import Pulse
 from bot.rim import Mind, Rim, Roster, Transport, nobody_known
 from bot.safety import Screen
@@ -149,7 +149,7 @@ def open_library(
             load_out_of_scope(root / "out_of_scope.tsv"),
             cache=cache,
             acts=act_words.get(marks("acts.yml", "words.yml"), lambda: acts.load(root / "acts.yml", lexicon)),
-            places=load_places(root / "provinces.yml"),
+            places=load_places(root),
             before=held,
         )
         actions = Inside(house(knowledge)).names

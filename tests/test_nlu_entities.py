@@ -18,7 +18,7 @@ NOW = datetime(2026, 11, 25, 10, 0, tzinfo=timezone(timedelta(hours=7)))  # a We
 
 @cache
 def _places() -> Places:
-    return load_places(Path(__file__).parents[1] / "knowledge" / "provinces.yml")
+    return load_places(Path(__file__).parents[1] / "knowledge")
 
 
 def _found(text: str) -> list[tuple[str, str]]:

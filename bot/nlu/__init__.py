@@ -2,10 +2,11 @@
 
 from bot.nlu.acts import Acts
 from bot.nlu.acts import load as load_acts
-from bot.nlu.entities import Places, entities, load_places
+from bot.nlu.entities import entities, named
 from bot.nlu.match import Matcher
 from bot.nlu.normalise import Normalised, Words, normalise
 from bot.nlu.outside import load_out_of_scope
+from bot.nlu.places import Places, Spot, load_places
 from bot.nlu.words import load as load_words
 
 __all__ = [
@@ -13,11 +14,13 @@ __all__ = [
     "Matcher",
     "Normalised",
     "Places",
+    "Spot",
     "Words",
     "entities",
     "load_acts",
     "load_out_of_scope",
     "load_places",
     "load_words",
+    "named",
     "normalise",
 ]

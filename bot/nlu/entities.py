@@ -9,23 +9,20 @@ import re
 import unicodedata
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from functools import cache
-from pathlib import Path
 
 import phonenumbers
 
-from bot import yamlfile
 from bot.messages import Entity
 from bot.nlu import syllable
+from bot.nlu.places import Form, Places, Spot, fits, spots
 
 LONGEST = 4_000
 VIETNAM = timezone(timedelta(hours=7))
-Form = tuple[str, ...]
 _WORD = re.compile(r"[^\W_]+")
 _CUES = frozenset("o tinh tp que tai ve tu nguoi dan huyen gan ngoai duoi tren trong pho ben".split())
-_COMMON = frozenset({("hòa", "bình")})  # also mean something else: only after a cue, or alone
 _ABROAD = frozenset("ben o tu sang qua ve di nuoc nguoi chong chu tieng lai vo toa tai lay".split())
 _COMPOUNDS = frozenset(
     "tam hoc tuan thu cap uong binh xi sat hoa vien doan lan on ket ke".split()
@@ -88,34 +85,12 @@ _CURRENCY = {"won": "KRW", "man": "KRW", "dai te": "TWD", "ntd": "TWD", "nt": "T
 _CURRENCY |= {"do": "USD", "usd": "USD", "do la": "USD"}
 
 
-@dataclass(frozen=True, slots=True)
-class Places:
-    """Names of provinces: first plain token -> (form, province id, needs a cue before it)."""
-
-    names: Mapping[str, tuple[tuple[Form, str, bool], ...]] = field(default_factory=dict)
-
-
-def load_places(path: Path) -> Places:
-    """Reads `knowledge/provinces.yml`; its faults are told by the room of knowledge, here an odd entry is passed
-    over."""
-    document, _ = yamlfile.read(path)
-    names: dict[str, set[tuple[Form, str, bool]]] = defaultdict(set)
-    rows = document.data.get("provinces", []) if document and isinstance(document.data, dict) else []
-    for row in rows if isinstance(rows, list) else []:
-        plain = [str(n) for n in (row.get("short"), *(row.get("old") or ()), *(row.get("aliases") or ())) if n]
-        for name, cued in [(n, False) for n in plain] + [(str(n), True) for n in row.get("abbreviations") or ()]:
-            form = tuple(syllable.settle(t) for t in _WORD.findall(unicodedata.normalize("NFC", name.lower())))
-            if form:
-                names[syllable.strip(form[0])].add((form, str(row.get("id", "")), cued or form in _COMMON))
-    return Places({first: tuple(sorted(forms, key=lambda f: (-len(f[0]), f))) for first, forms in names.items()})
-
-
 def entities(text: str, *, now: datetime | None = None, places: Places | None = None) -> tuple[Entity, ...]:
     """Every entity of the text, by position. Dates are ISO 8601 (`2026-11-28` or `2026-11-28T15:00`) when `now`, local
     time, is given; ages are years (`7`) or months (`18m`); money is `20000000 VND`; phones are E.164."""
     flat = _Flat.of(text[:LONGEST])
     found = [*_phones(flat, text), *_countries(flat)]
-    found += _provinces(flat, places or Places())
+    found += _placed(flat, places or Places())
     taken = [(e.start, e.end) for e in found if e.kind == "phone"]
     found += (
         e
@@ -173,9 +148,26 @@ def _phones(flat: _Flat, text: str) -> Iterator[Entity]:
             yield Entity("phone", value, match.raw_string, match.start, match.end)
 
 
-def _fits(words: list[tuple[str, str, int, int]], at: int, form: Form) -> bool:
-    part = words[at : at + len(form)]
-    return len(part) == len(form) and all(w[0] in (f, syllable.strip(f)) for w, f in zip(part, form, strict=True))
+def named(text: str, places: Places, *, asked: bool = False) -> tuple[Spot, ...]:
+    """The districts and communes that a text names; `asked`: she was just asked where she is."""
+    flat = _Flat.of(text[:LONGEST])
+    return spots(flat.words(), flat.marked, places, asked=asked)
+
+
+def _placed(flat: _Flat, places: Places) -> Iterator[Entity]:
+    """Provinces by their own names, and by those of their districts and communes when these leave no doubt. “Huyện Hòa
+    Bình” and “xã Thái Bình” are not the provinces of that name."""
+    said = list(_provinces(flat, places))
+    for spot in spots(flat.words(), flat.marked, places):
+        start, end = flat.at[spot.start], flat.at[spot.end]
+        over = [item for item in said if item.start < end and start < item.end]
+        sure = len(spot.provinces) == 1
+        if any(sure and item.value == spot.provinces[0] for item in over) or (over and not spot.cued):
+            continue
+        said = [item for item in said if item not in over]
+        if sure:
+            said.append(flat.entity("province", spot.provinces[0], start=spot.start, end=spot.end))
+    yield from said
 
 
 def _provinces(flat: _Flat, places: Places) -> Iterator[Entity]:
@@ -185,7 +177,7 @@ def _provinces(flat: _Flat, places: Places) -> Iterator[Entity]:
         step = 1
         for form, place, cued in places.names.get(words[at][1], ()):
             alone = len(form) == len(words)
-            if _fits(words, at, form) and (not cued or alone or (at > 0 and words[at - 1][1] in _CUES)):
+            if fits(words, at, form) and (not cued or alone or (at > 0 and words[at - 1][1] in _CUES)):
                 yield flat.entity("province", place, start=words[at][2], end=words[at + len(form) - 1][3])
                 step = len(form)
                 break
@@ -202,7 +194,7 @@ def _countries(flat: _Flat) -> Iterator[Entity]:
             known = len(words) == 1 or (at > 0 and words[at - 1][1] in _ABROAD and after not in _COMPOUNDS)
             if words[at][1] == "nhat" and at > 0 and words[at - 1][1] == "chu":
                 break  # Sunday
-            if _fits(words, at, form) and (not cued or (known and (words[at][0] in form or not _ordinary(form[0])))):
+            if fits(words, at, form) and (not cued or (known and (words[at][0] in form or not _ordinary(form[0])))):
                 yield flat.entity("country", name, start=words[at][2], end=words[at + len(form) - 1][3])
                 step = len(form)
                 break

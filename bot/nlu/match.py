@@ -20,10 +20,11 @@ import numpy as np
 from bot.messages import Band, Candidate, Entity, Reading
 from bot.nlu import score, syllable
 from bot.nlu.acts import Acts, act_of, may_be
-from bot.nlu.entities import Places, entities
+from bot.nlu.entities import entities
 from bot.nlu.features import Floats
 from bot.nlu.model import Lesson, Model, Text, load
 from bot.nlu.normalise import Normalised, Words, concepts, normalise
+from bot.nlu.places import Places
 from bot.nlu.spelling import Speller, Spelt
 
 LONGEST = 6_000  # characters of one message that are read; the first and the last parts of anything longer
