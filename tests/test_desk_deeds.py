@@ -481,6 +481,15 @@ def test_a_block_keeps_people_away_but_not_from_danger(either: Room, asked: Open
         assert room.stage.rows("SELECT state FROM ticket WHERE closed_at IS NULL") == [("offered",)]
 
 
+def test_danger_names_the_message_that_raised_it(either: Room) -> None:
+    room = either
+    room.says("cứu em")  # the ticket opens when it is accepted, before the message has its place in the transcript
+    raised = "SELECT level, (SELECT inbox_id FROM entry WHERE entry.id = ticket.entry_id) FROM ticket"
+    assert room.stage.rows(raised) == [("RED", 1)]
+    room.says("cứu em với")
+    assert room.stage.rows(raised) == [("RED", 1)]  # the first cry
+
+
 def test_a_blocked_woman_who_cries_for_help_rings_at_once(either: Room) -> None:
     room = either
     mai, reference = room.hire("mai"), room.asks()

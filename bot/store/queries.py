@@ -397,7 +397,7 @@ def ask_for_person(
         filled = {
             name: value
             for name, value in fields.items()
-            if name in ("skill", "topic", "province", "office") and value and not found[name]
+            if name in ("skill", "topic", "province", "office", "entry_id") and value and not found[name]
         }
         if fields.get("category") == "child_abuse" and found["category"] != "child_abuse":
             filled["category"] = "child_abuse"

@@ -15,6 +15,9 @@
   if (location.hash) document.getElementById(location.hash.slice(1))?.scrollIntoView({ block: "center" });
   else toEnd();
 
+  // On a narrow screen what is known of her is folded away at first.
+  if (matchMedia("(max-width: 70rem)").matches) document.getElementById("about")?.removeAttribute("open");
+
   // --- pictures: fetched when asked for; one that did not come says why, and can be asked for again ------------------
   document.addEventListener("error", async (event) => {
     const box = event.target.closest?.(".blurred");
@@ -336,7 +339,4 @@
       toast(told.savedWords);
     } catch { toast(told.lostWords); }
   });
-
-  // On a narrow screen what is known of her is folded away at first.
-  if (matchMedia("(max-width: 70rem)").matches) document.getElementById("about")?.removeAttribute("open");
 })();
