@@ -141,6 +141,7 @@ def open_library(
     def train(knowledge: Knowledge, _today: datetime.date) -> Mind:
         nonlocal held
         lexicon = lexicons.get(marks("words.yml"), lambda: words.load(root / "words.yml"))
+        places = load_places(root)
         held = Matcher.train(
             {article.id: article.asked for article in knowledge.articles.values()},
             {article.id: article.title for article in knowledge.articles.values()},
@@ -149,7 +150,7 @@ def open_library(
             load_out_of_scope(root / "out_of_scope.tsv"),
             cache=cache,
             acts=act_words.get(marks("acts.yml", "words.yml"), lambda: acts.load(root / "acts.yml", lexicon)),
-            places=load_places(root),
+            places=places,
             before=held,
         )
         actions = Inside(house(knowledge)).names
@@ -162,6 +163,7 @@ def open_library(
                 (actions, ids), lambda: flows.load(HERE / "flows", actions=actions, articles=ids, required=REQUIRED)
             ),
             texts=catalogues,
+            places=places,
         )
         return mind(knowledge, book)
 

@@ -30,6 +30,7 @@ from bot.messages import (
     Turn,
     World,
 )
+from bot.nlu import load_places
 from bot.safety import combine
 
 ROOT = Path(__file__).parent.parent
@@ -119,7 +120,14 @@ def inside() -> Inside:
 @cache
 def book() -> Book:
     flows = load(FLOWS, actions=inside().names, articles=known().articles, required=REQUIRED)
-    return Book(known(), PlainReader(known()), PlainScreen(), flows, texts.load(ROOT / "locales"))
+    return Book(
+        known(),
+        PlainReader(known()),
+        PlainScreen(),
+        flows,
+        texts.load(ROOT / "locales"),
+        load_places(ROOT / "knowledge"),
+    )
 
 
 @dataclass

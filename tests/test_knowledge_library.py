@@ -271,3 +271,11 @@ def test_an_edit_makes_nothing_again_that_did_not_change(tmp_path: Path) -> None
         after = library.matcher.book
         assert (after.screen is before.screen, after.flows is before.flows) == (same, True)
     assert after.knowledge.articles[article.stem].answer[0].startswith("Dạ, OSSO xin chào")
+
+
+def test_a_saved_list_of_communes_is_a_change(root: Path, clock: Clock) -> None:
+    library = Library(root, count, now=clock)
+    assert not renewed(library)
+    (root / "communes.tsv").write_text("kimanh\t\t\t\tXã Kim Anh\tHà Nội\t\n", "utf-8")
+    assert renewed(library)
+    assert not renewed(library)

@@ -9,10 +9,12 @@ import pytest
 import yaml
 from click.testing import CliRunner
 
+from bot.knowledge import load
 from bot.knowledge_cli import Tools, kb
 from bot.nlu import Places, communes, entities, load_places, named, syllable
 from bot.nlu.communes import Communes, Row
 from bot.nlu.places import called
+from handoff.routing import office_for
 
 KNOWLEDGE = Path(__file__).parents[1] / "knowledge"
 DATA = Path(__file__).parent / "data"
@@ -217,6 +219,16 @@ def test_faults_are_told_with_their_line(tmp_path: Path, lines: str, line: int, 
     assert communes.read(path, called(KNOWLEDGE), root=tmp_path) == []
     path.write_text(lines, "utf-8")
     assert (line, code) in [(found.line, found.code) for found in communes.read(path, called(KNOWLEDGE), root=tmp_path)]
+
+
+def test_what_she_names_leads_to_the_office_there() -> None:
+    known = load(KNOWLEDGE).provinces
+    for text, office in (
+        ("nhà em ở Vị Thủy Hậu Giang", "osso-cantho"),
+        ("em ở xã Kim Anh huyện Kim Thành", "osso-haiphong"),
+    ):
+        assert {office_for(place, known) for place in provinces(text)} == {office}
+    assert office_for(provinces("quận 8")[0], known) == ""
 
 
 def test_staff_can_try_it() -> None:

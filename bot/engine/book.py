@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta, timezone
 from typing import Protocol
 
@@ -14,6 +14,7 @@ from bot.flows.values import Flows, Response
 from bot.flows.walk import Done, Said, Slots
 from bot.knowledge import Article, Knowledge, Province
 from bot.messages import Choice, Danger, Effect, Heard, OpenTicket, Reading, Reply, Skill, State, Turn
+from bot.nlu import Places
 from bot.texts import LOCALES, Texts
 
 VIETNAM = timezone(timedelta(hours=7))
@@ -75,6 +76,13 @@ REQUIRED: tuple[str, ...] = (
     "utter_stale",
     "utter_corrected",
     "utter_heard",
+    "utter_which_province",
+    "utter_place_moved",
+    "utter_place_split",
+    "utter_place_district",
+    "utter_place_new",
+    "utter_place_which",
+    "utter_place_more",
     "utter_again",
     "utter_back_to",
     "utter_first_question",
@@ -116,13 +124,15 @@ class Screen(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Book:
-    """The loaded parts: articles and places, the reader of texts, the safety screen, flows, translations."""
+    """The loaded parts: articles and offices, the reader of texts, the safety screen, flows, translations, and where
+    communes and districts lie."""
 
     knowledge: Knowledge
     reader: Reader
     screen: Screen
     flows: Flows
     texts: Texts
+    places: Places = field(default_factory=Places)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import replace
 
-from bot.engine import answers
+from bot.engine import answers, whereabouts
 from bot.engine.book import SMALLTALK, Talk, locale_of, province_named, then
 from bot.engine.places import nearest
 from bot.flows.checks import typed
@@ -138,6 +138,8 @@ def hear(talk: Talk, state: State, question: Collect) -> Turn:
     value = None if asking and len(ear.text.split()) > 3 else understood(talk, slot)
     if value is not None:
         return fill(talk, state, question, value)
+    if "province" in slot.entities and not asking and (turn := whereabouts.which(talk, state, question)):
+        return turn
     return _led_away(talk, state)
 
 
@@ -160,8 +162,12 @@ def understood(talk: Talk, slot: Slot) -> Scalar:
                 value = int(entity.value[:-1]) // 12
             if (fitting := typed(slot, str(value))) is not None:
                 return fitting
-    if "province" in slot.entities and (place := province_named(talk.book.knowledge, text.strip())):
-        return place.id
+    if "province" in slot.entities:
+        if place := province_named(talk.book.knowledge, text.strip()):
+            return place.id
+        _, found = whereabouts.provinces(talk)
+        if len(found) == 1:
+            return found[0]
     match slot.type:
         case "float":
             number = _NUMBER.search(text)
@@ -338,6 +344,8 @@ def payload_turn(talk: Talk, state: State) -> Turn | None:
             return answers.by_id(talk, state, name)
         case "case" if article:
             return answers.case(talk, state, article, value[:60])
+        case "now":
+            return whereabouts.tapped(talk, state, talk.ear.payload.partition(":")[2])
         case "part" if article:
             return answers.part(talk, state, article, value)
         case "feedback" if name in talk.book.knowledge.articles and value in ("yes", "no"):

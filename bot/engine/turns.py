@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from bot.engine import answers, dialogue
+from bot.engine import answers, dialogue, whereabouts
 from bot.engine.book import Book, Ear, Talk, then
 from bot.engine.events import honoured
 from bot.engine.listening import KINDS, language, listen
@@ -334,6 +334,8 @@ def _asked(talk: Talk, state: State) -> Turn:
             return dialogue.begin(talk, state, "find_office", {"province": office.province})
         return dialogue.begin(talk, state, "find_office")
     if turn := _said_anew(talk, state):
+        return turn
+    if turn := whereabouts.asked(talk, state) or whereabouts.alone(talk, state):
         return turn
     if turn := answers.answers(talk, state):
         return turn

@@ -153,7 +153,7 @@ class Library(Generic[M]):
     def _signature(self) -> Signature:
         paths = [path for path, _ in article_files(self._root)]
         marks = []
-        for path in (*paths, *sorted(self._root.glob("*.yml"))):
+        for path in (*paths, *sorted(self._root.glob("*.yml")), self._root / "communes.tsv"):
             try:
                 stat = path.stat()
             except OSError:  # gone between listing and looking: the next look sees it

@@ -2,6 +2,7 @@
 
 from bot.nlu.acts import Acts
 from bot.nlu.acts import load as load_acts
+from bot.nlu.communes import Row
 from bot.nlu.entities import entities, named
 from bot.nlu.match import Matcher
 from bot.nlu.normalise import Normalised, Words, normalise
@@ -14,6 +15,7 @@ __all__ = [
     "Matcher",
     "Normalised",
     "Places",
+    "Row",
     "Spot",
     "Words",
     "entities",
