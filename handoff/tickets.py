@@ -1,13 +1,14 @@
 """The life of a ticket and who may do what to it. Pure: a ticket, an act and who does it in, a change out.
 
 waiting → offered → taken ⇄ waiting_her | snoozed → closed. From every open state a ticket can go back to the queue, and
-some closed ones open again when she writes. Nothing here may close danger without its outcome.
+some closed ones open again when she writes, or when who ended them sees the mistake. Nothing here may close danger
+without its outcome.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from bot.errors import Refused
@@ -38,6 +39,8 @@ REPORTED = (
     "adult_choice",  # an adult who does not want it reported
     "not_needed",  # no child and nothing to report
 )
+RESUME_MS = 10 * 60_000
+REOPENED = {"closed_at": None, "closing": "", "outcome": "", "reported": "", "step": 0}
 REOPEN_MS = {"danger": 7 * 86_400_000, "silent": 3 * 86_400_000}
 
 
@@ -142,7 +145,29 @@ class Reopen:
     at: int  # ms, when she wrote
 
 
-Act = Offer | Decline | Take | TakeOver | Assign | Answer | Undo | HerWord | Snooze | Wake | Requeue | Close | Reopen
+@dataclass(frozen=True, slots=True)
+class Resume:
+    """The click that ended it was a mistake: who held it, or a lead, takes it up again soon after."""
+
+    at: int  # ms
+
+
+Act = (
+    Offer
+    | Decline
+    | Take
+    | TakeOver
+    | Assign
+    | Answer
+    | Undo
+    | HerWord
+    | Snooze
+    | Wake
+    | Requeue
+    | Close
+    | Reopen
+    | Resume
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,6 +251,18 @@ def move(ticket: Ticket, act: Act, by: Actor) -> Change:
             if ticket.level == "RED":  # what she says now is screened anew; her thanks must not ring the alarm
                 values |= {"level": "AMBER", "rank": LEVELS.index("AMBER")}
             return Change(values, "reopened", ticket.closing)
+
+        case Resume():
+            if not resumes(ticket, act.at, by):
+                raise Refused("Ca này đã kết thúc.")
+            change = _held_by(by.id, "resumed", ticket.closing)
+            return replace(change, values={**change.values, **REOPENED})
+
+
+def resumes(ticket: Ticket, at: int, by: Actor) -> bool:
+    """Whether this person may still take the end of the ticket back."""
+    fresh = ticket.closed_at is not None and at - ticket.closed_at <= RESUME_MS
+    return ticket.state == "closed" and fresh and (ticket.staff_id == by.id or by.lead)
 
 
 def check_closing(ticket: Ticket, act: Close) -> None:

@@ -8,6 +8,7 @@ import uuid
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import event, insert, select, text
@@ -25,10 +26,11 @@ from handoff.accounts import queries as accounts
 from handoff.deeds import Missing
 from handoff.duty import blocked, called, counsellors, roster
 from handoff.routing import AWAY_MS, LEAD_MS, OFFER_MS, PULL_MS, SECOND_MS
-from handoff.tickets import Close, Requeue, Snooze, Take, TakeOver
+from handoff.tickets import RESUME_MS, Close, Requeue, Snooze, Take, TakeOver
 from tests.conftest import SECRET
 from tests.room import Room
 
+DAY = 86_400_000
 HOUR = 3_600_000
 
 
@@ -481,6 +483,40 @@ def test_a_block_keeps_people_away_but_not_from_danger(either: Room, asked: Open
         assert room.stage.rows("SELECT state FROM ticket WHERE closed_at IS NULL") == [("offered",)]
 
 
+def test_an_end_by_mistake_is_taken_back_soon_after_by_who_made_it(either: Room) -> None:
+    room = either
+    mai, lan, boss = room.hire("mai"), room.hire("lan"), room.hire("boss", ("lead", "hn"))
+
+    def ends(person: str, reason: str = "joke", **grave: Any) -> str:
+        reference = room.asks(person=person, **grave)
+        room.take(mai, reference)
+        deeds.close(room.desk, mai, reference, Close(reason, *(("safe", "111") if grave else ())))
+        return reference
+
+    first = ends("a", "answered", level="RED")
+    with pytest.raises((Refused, Missing)):
+        deeds.resume(room.desk, lan, first)
+    deeds.resume(room.desk, mai, first)
+    row = room.ticket(first)
+    assert (row["state"], row["staff_id"], row["level"], room.owner(first)) == ("taken", mai.id, "RED", "person")
+    assert (row["closing"], row["outcome"], row["reported"], row["closed_at"]) == ("", "", "", None)
+    assert room.log(first)[-2:] == ["closed", "resumed"]
+    assert room.stage.rows("SELECT count(*) FROM timer") == [(0,)]  # nobody asks how it went
+    with pytest.raises(Refused):  # and its end is asked for again
+        deeds.close(room.desk, mai, first, Close("answered"))
+    second = ends("b")
+    deeds.resume(room.desk, boss, second)
+    assert room.ticket(second)["staff_id"] == boss.id
+    third = ends("c")
+    room.asks("em cần người thật", person="c")
+    with pytest.raises(Refused, match="ca mới hơn"):
+        deeds.resume(room.desk, mai, third)
+    fourth = ends("d")
+    room.later(RESUME_MS + 1)
+    with pytest.raises(Refused):
+        deeds.resume(room.desk, mai, fourth)
+
+
 def test_danger_names_the_message_that_raised_it(either: Room) -> None:
     room = either
     room.says("cứu em")  # the ticket opens when it is accepted, before the message has its place in the transcript
@@ -535,6 +571,24 @@ def test_send_later_fires_once_and_checks_again(either: Room, clocks: int) -> No
         jobs.send_due(room.desk)
     room.drain()
     assert room.said().count("Chị nhớ mang giấy tờ nhé") == 1
+
+
+def test_send_later_says_at_once_when_her_hours_move_it(room: Room) -> None:
+    mai, reference = room.hire("mai"), room.asks()
+    room.take(mai, reference)
+    night = room.now // DAY * DAY + 16 * HOUR + DAY  # 23 o'clock in Viet Nam
+    moved = deeds.send_later(room.desk, mai, reference, [Reply("mai mình gặp nhé")], at=night)
+    assert moved == night + 9 * HOUR
+    assert room.stage.rows("SELECT at FROM send_later") == [(moved,)]
+    row = room.ticket(reference)
+    with room.database.write() as connection:
+        her = queries.get_conversation(connection, row["conversation_id"])
+        assert her is not None
+        key = Holding.of(room.stage.rim, her).key
+        sealed = key.seal({"message": "no"}, "conversation", her["uuid"], "safe")
+        queries.change_conversation(connection, her["id"], safe_sealed=sealed)
+    with pytest.raises(Refused, match="đừng nhắn"):
+        deeds.send_later(room.desk, mai, reference, [Reply("mai mình gặp nhé")], at=night)
 
 
 def test_send_later_after_transfer_is_dropped_and_its_writer_told(room: Room) -> None:

@@ -427,6 +427,7 @@ KINDS = {  # every line the log can hold: its detail, and whether the clock or t
     "escalated": "second nobody",
     "closed": "cancelled",
     "reopened": "silent",
+    "resumed": "joke",
     "later_dropped": "owner",
 }
 
@@ -607,8 +608,12 @@ def test_print_has_no_notes(room: DeskRoom) -> None:
     her = room.browser(mai)
     her.post(f"/tickets/{reference}/notes", {"note": "chỉ mình đội biết"})
     assert "chỉ mình đội biết" in her.get(f"/tickets/{reference}").text
+    room.stage.hear(message("", key="file", attachments=(Attachment("audio"),)))
+    room.reply(mai, reference, "câu còn giữ lại")
     paper = her.get(f"/tickets/{reference}/print").text
     assert "câu hỏi của em" in paper
+    assert "(Tin thoại)" in paper
+    assert "(Chưa gửi, còn rút lại được)" in paper  # nothing reads as said that was not
     assert "chỉ mình đội biết" not in paper
 
 

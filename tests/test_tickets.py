@@ -27,6 +27,7 @@ from handoff.tickets import (
     Offer,
     Reopen,
     Requeue,
+    Resume,
     Snooze,
     Take,
     TakeOver,
@@ -56,6 +57,7 @@ ACTS: tuple[Act, ...] = (
     Close("answered", "safe", "not_needed"),
     Close("joke"),
     Reopen(5),
+    Resume(5),
 )
 # state → the acts that the holder herself, a lead and the clock may do, by name of the event they leave
 HOLDER = {
@@ -64,7 +66,7 @@ HOLDER = {
     "taken": {"answered", "she_wrote", "requeued", "snoozed", "closed"},
     "snoozed": {"answered", "she_wrote", "requeued", "snoozed", "closed", "woken"},
     "waiting_her": {"answered", "she_wrote", "requeued", "snoozed", "closed"},
-    "closed": {"reopened"},
+    "closed": {"reopened", "resumed"},
 }
 
 
@@ -184,7 +186,7 @@ acts = st.one_of(
         st.sampled_from(("", *OUTCOMES)),
         st.sampled_from(("", *REPORTED)),
     ),
-    st.sampled_from([Decline(), Take(), TakeOver(), Answer(), Snooze(9), Wake(), Requeue(), Reopen(50)]),
+    st.sampled_from([Decline(), Take(), TakeOver(), Answer(), Snooze(9), Wake(), Requeue(), Reopen(50), Resume(50)]),
 )
 actors = st.builds(Actor, st.integers(0, 3), st.booleans())
 

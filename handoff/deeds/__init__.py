@@ -3,7 +3,7 @@
 from handoff.deeds.closing import ASK_AFTER_MS, close, give_back
 from handoff.deeds.files import lend
 from handoff.deeds.locked import Desk, Locked, Missing, actor, apply, as_ticket, call, find, lock
-from handoff.deeds.moves import answer_call, assign, do, take_next, transfer
+from handoff.deeds.moves import answer_call, assign, do, resume, take_next, transfer
 from handoff.deeds.notes import add_note, clear_draft, draft, drafts, keep_draft, note
 from handoff.deeds.speaking import (
     DASHES,
@@ -55,6 +55,7 @@ __all__ = [
     "note",
     "pieces",
     "reply",
+    "resume",
     "send_later",
     "set_for_later",
     "speak",

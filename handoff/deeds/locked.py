@@ -112,7 +112,7 @@ def apply(locked: Locked, act: Act, by: Actor) -> Change:
         queries.change_conversation(connection, row["conversation_id"], owner=change.owner)
     if change.owner == "person":
         queries.withhold_bot(connection, row["conversation_id"])
-    if change.event == "reopened":
+    if change.event in ("reopened", "resumed"):
         queries.cancel_timer(connection, row["conversation_id"], queries.CHAT_FEEDBACK)
     if change.values.get("state") not in (None, "offered", "waiting"):
         queries.clear_alarm(connection, "red-unclaimed", row["uuid"], now)

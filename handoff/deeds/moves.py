@@ -14,7 +14,7 @@ from handoff.deeds.speaking import MOVED, tell
 from handoff.duty import called, counsellors, waiting
 from handoff.routing import next_for
 from handoff.scope import READERS
-from handoff.tickets import Act, Actor, Assign, Change, Decline, Requeue, Take, may_write
+from handoff.tickets import Act, Actor, Assign, Change, Decline, Requeue, Resume, Take, may_write
 
 TRANSFER_REASONS = ("skill", "office", "language", "shift_over", "load", "known", "other")
 
@@ -33,6 +33,17 @@ def do(desk: Desk, staff: Staff, reference: str, act: Act) -> Change:
         desk.record(connection, staff, f"ticket.{change.event}", locked.subject, change.detail)
     desk.wake(locked.row["conversation_id"], 0)
     return change
+
+
+def resume(desk: Desk, staff: Staff, reference: str) -> None:
+    """Takes the end of a ticket back, while she has no newer one. Raises Missing or Refused."""
+    with desk.rim.database.write() as connection:
+        locked = locked_for(desk, connection, staff, reference)
+        newer = queries.open_ticket(connection, locked.conversation["id"])
+        if newer is not None or locked.conversation["wrapped_key"] is None:
+            raise Refused("Ca này đã kết thúc, và chị ấy có ca mới hơn.") if newer else Missing
+        apply(locked, Resume(locked.now), actor(staff, locked.row["office"]))
+        desk.record(connection, staff, "ticket.resumed", locked.subject)
 
 
 def take_next(desk: Desk, staff: Staff, *, office: str = "", topic: str = "") -> str | None:

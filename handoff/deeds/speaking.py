@@ -11,8 +11,9 @@ from sqlalchemy import RowMapping, delete, insert, select, update
 
 from bot.channels import Window
 from bot.errors import Refused
-from bot.hearing import Holding, queue
+from bot.hearing import Holding, queue, safe_contact
 from bot.messages import Reply
+from bot.outbox import safe_time
 from bot.store import models, queries
 from bot.store.bodies import reply_from_json, reply_to_json
 from bot.store.crypto import ConversationKey
@@ -201,8 +202,9 @@ def tell(desk: Desk, locked: Locked, text: str) -> None:
     queue(locked.connection, held, channel, said, entry_id=entry_id, purpose="reply", now=locked.now)
 
 
-def send_later(desk: Desk, staff: Staff, reference: str, replies: Sequence[Reply], *, at: int) -> None:
-    """Sets messages for `at` (ms). Everything is asked again when they fire: window, ownership, safe hours, files."""
+def send_later(desk: Desk, staff: Staff, reference: str, replies: Sequence[Reply], *, at: int) -> int:
+    """Sets messages for `at` (ms), or for the next hour that is safe for her; that time. Everything is asked again when
+    they fire: window, ownership, safe hours, files. Raises Missing or Refused."""
     with desk.rim.database.write() as connection:
         locked = locked_for(desk, connection, staff, reference)
         check_speech(replies)
@@ -210,11 +212,13 @@ def send_later(desk: Desk, staff: Staff, reference: str, replies: Sequence[Reply
             raise Refused("Chị nhận ca trước đã nhé.")
         if not locked.now + 60_000 <= at <= locked.now + 14 * 86_400_000:
             raise Refused("Giờ gửi phải sau lúc này và trong 14 ngày tới.")
-        window = window_of(desk, locked.conversation, locked.now)
-        if at >= window.closes_at:
+        key = Holding.of(desk.rim, locked.conversation).key
+        safe = safe_time(safe_contact(key, locked.conversation), at)
+        if safe is None:
+            raise Refused("Chị ấy xin đừng nhắn, nên không hẹn giờ gửi được.")
+        if safe >= window_of(desk, locked.conversation, locked.now).closes_at:
             raise Refused("Đến giờ đó đã quá thời hạn nền tảng cho nhắn. Chị chọn giờ sớm hơn.")
         public = str(uuid.uuid4())
-        key = Holding.of(desk.rim, locked.conversation).key
         connection.execute(
             insert(later).values(
                 uuid=public,
@@ -222,12 +226,13 @@ def send_later(desk: Desk, staff: Staff, reference: str, replies: Sequence[Reply
                 ticket_id=locked.row["id"],
                 staff_id=staff.id,
                 body_sealed=key.seal([reply_to_json(one) for one in replies], "send_later", public, "body"),
-                at=at,
+                at=safe,
                 set_at=locked.now,
             )
         )
         clear_draft(connection, locked.conversation["id"], staff, "reply")
         desk.record(connection, staff, "chat.later", locked.subject)
+    return safe
 
 
 def set_for_later(key: ConversationKey, row: RowMapping) -> list[Reply]:

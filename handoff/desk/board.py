@@ -31,7 +31,11 @@ def queue() -> str:
     with frame().parts.database.write() as connection:
         leave(connection, staff)
         beat(connection, staff, ticket_id=None)
-    return page("desk/queue.html", **_queue())
+    try:
+        ended = str(uuid.UUID(request.args.get("ended", "")))
+    except ValueError:
+        ended = ""
+    return page("desk/queue.html", **_queue(), ended=ended)
 
 
 @pages.get("/queue/list")

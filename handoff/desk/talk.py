@@ -28,7 +28,7 @@ from handoff.desk import rows, transcript, words
 from handoff.desk.replies import files_of
 from handoff.desk.room import beat, board, desk, pages, read_lately, wants_json, window, wish
 from handoff.duty import blocked, called, counsellors
-from handoff.frame import frame, now, page
+from handoff.frame import frame, now, page, translate
 from handoff.media import MOST_BYTES, sendable
 from handoff.routing import VIETNAM
 from handoff.tickets import (
@@ -41,6 +41,7 @@ from handoff.tickets import (
     Take,
     TakeOver,
     may_write,
+    resumes,
 )
 
 MINUTE = 60_000
@@ -119,6 +120,7 @@ def _chat(reference: str) -> dict[str, Any]:
         "rights": rights,
         "window": window(found.her["channel"], found.her["heard_at"], now()),
         "window_words": _window_words(window(found.her["channel"], found.her["heard_at"], now()), found.her),
+        "resumes": resumes(deeds.as_ticket(row), now(), by) and not found.erased,
         "grave": deeds.as_ticket(row).grave,
         "drafts": drafts,
         "glass": glass,
@@ -274,9 +276,14 @@ def close(reference: uuid.UUID) -> ResponseReturnValue:
         last_words=form.get("last_words", ""),
         hand_back=hand_back,
     )
-    if form.get("then") == "next":
-        return redirect(url_for("desk.queue", view="mine"), 303)
-    return redirect(url_for("desk.queue"), 303)
+    return redirect(url_for("desk.queue", ended=reference), 303)
+
+
+@pages.post("/tickets/<uuid:reference>/resume")
+@allow("counsellor", "lead")
+def resume(reference: uuid.UUID) -> ResponseReturnValue:
+    deeds.resume(desk(), current_staff(), str(reference))
+    return back(reference)
 
 
 # --- words ------------------------------------------------------------------------------------------------------------
@@ -356,8 +363,12 @@ def later(reference: uuid.UUID) -> ResponseReturnValue:
     if (given := request.files.get("file")) is not None and given.filename:
         found = sendable(given.stream.read(MOST_BYTES + 1))
         said.append(deeds.lend(desk(), current_staff(), str(reference), found, base_url=frame().accounts.base_url))
-    deeds.send_later(desk(), current_staff(), str(reference), said, at=int(then.timestamp() * 1000))
-    return back(reference)
+    at = int(then.timestamp() * 1000)
+    safe = deeds.send_later(desk(), current_staff(), str(reference), said, at=at)
+    if safe == at:
+        return back(reference)
+    when = words.local(safe).strftime("%H:%M %d/%m")
+    return back(reference, told=translate("Giờ đó chưa tiện cho chị ấy: tin sẽ đi lúc {t}.", t=when))
 
 
 @pages.post("/tickets/<uuid:reference>/later/<uuid:message>/cancel")

@@ -152,6 +152,7 @@ EVENTS = {  # by the clock or the bot, or by somebody no longer known
     "escalated nobody": "Cần gọi thêm người nhưng không có ai trực",
     "closed": "Ca đã kết thúc: {why}",
     "reopened": "Chị ấy nhắn lại, ca được mở lại",
+    "resumed": "Ca vừa kết thúc được mở lại",
     "later_dropped": "Một tin hẹn giờ không được gửi",
 }
 DEEDS = {  # the same, by {name}
@@ -168,6 +169,17 @@ DEEDS = {  # the same, by {name}
     "requeued": "{name} đã trả ca về hàng chờ",
     "requeued office": "{name} đã chuyển ca sang hàng chờ của {office}",
     "closed": "{name} đã kết thúc ca: {why}",
+    "resumed": "{name} đã mở lại ca vừa kết thúc",
+}
+FILES = {
+    "image": "Hình ảnh",
+    "audio": "Tin thoại",
+    "video": "Video",
+    "file": "Tệp",
+    "sticker": "Nhãn dán",
+    "location": "Vị trí",
+    "link": "Đường dẫn",
+    "contact": "Danh thiếp",
 }
 SLOTS = {
     "name": "Tên",

@@ -217,6 +217,7 @@
       const told = await answer.json().catch(() => ({}));
       if (!asks && text.value === was) text.value = "";
       if (file) pictures.reset();
+      if (told.told) toast(told.told);
       if (!asks) { attached.replaceChildren(); attached.hidden = true; }
       kept.textContent = "";
       grow();

@@ -97,10 +97,15 @@ def test_what_was_no_counselling_ends_with_one_click(browser: Browser, house: Ho
             page.goto(f"{house.address}/tickets/{reference}")
             page.click("#close")
             page.click(f"button[name=reason][value={reason}]")
-            page.wait_for_url("**/queue")
+            page.wait_for_url("**/queue?ended=*")
             row = room.ticket(reference)
             assert (row["state"], row["closing"], row["outcome"]) == ("closed", reason, "")
             assert room.owner(reference) == "bot"
+        page.get_by_role("link", name="mở lại nếu bấm nhầm").click()  # the wrong button, on a small screen
+        page.get_by_role("button", name="Mở lại ca").click()
+        expect(page.locator("#text")).to_be_enabled()
+        assert serious(page) == []
+        assert (room.ticket(reference)["state"], room.owner(reference)) == ("taken", "person")
 
 
 @SIZES
@@ -133,7 +138,7 @@ def test_danger_is_ended_only_with_its_outcome_and_the_decision_on_reporting(
         page.select_option("[name=outcome]", "with_family")
         page.select_option("[name=reported]", "111")
         page.get_by_role("button", name="Kết thúc ca", exact=True).click()
-        page.wait_for_url("**/queue")
+        page.wait_for_url("**/queue?ended=*")
     row = room.ticket(reference)
     assert (row["state"], row["outcome"], row["reported"]) == ("closed", "with_family", "111")
 
@@ -151,7 +156,7 @@ def test_a_closing_line_leaves_and_the_bot_takes_up_the_talk(
         page.wait_for_timeout(1_000)
         expect(page.locator("[name=last_words]")).to_have_value("Em chào chị nhé")
         page.get_by_role("button", name="Kết thúc ca", exact=True).click()
-        page.wait_for_url("**/queue")
+        page.wait_for_url("**/queue?ended=*")
     house.room.drain()
     assert house.room.said()[-2:] == ["Em chào chị nhé", "2: [handback]"]
 
