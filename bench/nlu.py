@@ -30,6 +30,13 @@ PEERS = """Peers, for comparison (their own sets, not this one):
   Rasa default, PhoATIS 94.3 / 74.0 (marked / stripped); PhoBERT JointIDSF 97.6 marked; kernel ridge 97.0 / 96.8
   few-shot notes, 198-intent public-service questions, 3 each: first right 82.8 %, among three 93.5 %"""
 OTHERS = ROOT.parent / "tests" / "data" / "nlu"
+ACTS = {
+    "acts_b.tsv": "first author, read since",
+    "acts_learn.tsv": "second author, learned from",
+    "acts_judge.tsv": "second author, harder, never read",
+    "acts_near.tsv": "questions that sound like acts",
+}
+HARMFUL = ("person", "stop", "delete")  # whoever is taken to say one of these is silenced, deleted or not answered
 SAME_FAMILY = 0.5  # cosine of plain texts from which two questions are one paraphrase family
 Pair = tuple[str, str]  # label, text
 
@@ -216,12 +223,14 @@ def others(matcher: Matcher, known: Collection[str]) -> None:
     outside = [matcher.read(text) for text, _ in _rows(OTHERS / "oos.tsv")]
     told = sum(reading.band == "answer" and not reading.act for reading in outside) / len(outside)
     print(f"  out of scope: {told:.1%} answered")
-    spoken = _rows(OTHERS / "acts_b.tsv")
-    for what, rows in (("looked at", spoken[::2]), ("never read", spoken[1::2])):
-        heard = Counter(act for text, act in rows if (matcher.read(text).act or "none") == act)
-        total = Counter(act for _, act in rows)
-        shares = ", ".join(f"{act} {heard[act]}/{total[act]}" for act in sorted(total))
-        print(f"  speech acts, {what}: {heard.total() / len(rows):.1%} ({shares})")
+    for name, what in ACTS.items():
+        rows = _rows(OTHERS / name)
+        heard = [(act, matcher.read(text).act or "none") for text, act in rows]
+        same, total = Counter(act for act, own in heard if own == act), Counter(act for act, _ in heard)
+        shares = ", ".join(f"{act} {same[act]}/{total[act]}" for act in sorted(total))
+        print(f"  speech acts, {what}: {same.total() / len(rows):.1%} ({shares})")
+        harm = sum(own in HARMFUL for act, own in heard if act == "none")
+        print(f"    real questions taken for {', '.join(HARMFUL)}: {harm} of {total['none']}")
 
 
 def _rows(path: Path) -> list[list[str]]:

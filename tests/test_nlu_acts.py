@@ -11,13 +11,12 @@ from hypothesis import strategies as st
 
 from bot.errors import ContentError
 from bot.nlu import Acts, Words, load_acts, load_words, normalise, syllable
-from bot.nlu.acts import COMPUTED, NAMES, act_of, load, parse
+from bot.nlu.acts import COMPUTED, NAMES, act_of, load, may_be, parse
 
 KNOWLEDGE = Path(__file__).parents[1] / "knowledge"
-CASES = [
-    tuple(line.split("\t"))
-    for line in (Path(__file__).parent / "data" / "nlu" / "acts.tsv").read_text("utf-8").splitlines()
-]
+DATA = Path(__file__).parent / "data" / "nlu"
+CASES = [tuple(line.split("\t")) for line in (DATA / "acts.tsv").read_text("utf-8").splitlines()]
+HARMFUL = ("person", "stop", "delete")
 
 
 @cache
@@ -51,7 +50,25 @@ def test_person_and_stop_are_heard_without_marks(act: str) -> None:
 def test_real_questions_without_marks_are_no_act() -> None:
     texts = [syllable.strip(text.lower()) for name, text in CASES if name == "-"]
     assert len(texts) >= 25
-    assert [text for text in texts if _act(text) in ("person", "stop", "delete")] == []
+    assert [text for text in texts if _act(text) in HARMFUL] == []
+
+
+def test_questions_that_only_sound_like_an_act_are_none() -> None:
+    lines = (DATA / "acts_near.tsv").read_text("utf-8").splitlines()
+    texts = [line.split("\t")[0] for line in lines if not line.startswith("#")]
+    assert len(texts) >= 150
+    assert [text for text in texts if _act(text) in HARMFUL] == []
+
+
+def test_what_real_questions_speak_of_is_no_act() -> None:
+    asked, told = (normalise(text, _words()) for text in ("xoa an tich lam o dau", "xoa het giup em"))
+    assert not may_be("delete", asked, _acts())
+    assert may_be("delete", told, _acts())
+
+
+@pytest.mark.parametrize("text", ["em ngu quá", "tui khờ quá", "em vô dụng", "con dốt lắm"])
+def test_who_blames_herself_insults_nobody(text: str) -> None:
+    assert _act(text) == ""
 
 
 def test_every_act_has_a_case() -> None:

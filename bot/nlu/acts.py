@@ -61,7 +61,10 @@ class Act:
 
 @dataclass(frozen=True, slots=True)
 class Acts:
+    """`filler` are courtesies that do not count; what speaks of `matters` is a real question."""
+
     filler: frozenset[str] = frozenset()
+    matters: tuple[Form, ...] = ()
     acts: Mapping[str, Act] = field(default_factory=dict)
     openings: Mapping[str, tuple[tuple[Form, str], ...]] = field(
         default_factory=dict
@@ -106,8 +109,11 @@ def _build(document: yamlfile.Document, findings: list[Finding], words: Words) -
 
     data = document.data if isinstance(document.data, dict) else {}
     table = data.get("acts", {})
-    if not isinstance(table, dict) or set(data) != {"filler", "acts"}:
-        fault((), "shape", "tệp cần đúng hai mục filler và acts", "the file needs exactly filler and acts")
+    if not isinstance(table, dict) or {"filler", "acts"} - set(data) or set(data) - {"filler", "acts", "matters"}:
+        known = "filler, acts, matters"
+        fault(
+            (), "shape", f"tệp cần filler và acts, và chỉ có {known}", f"needs filler and acts; only {known} are known"
+        )
         table = table if isinstance(table, dict) else {}
     acts: dict[str, Act] = {}
     for name, body in table.items():
@@ -131,10 +137,10 @@ def _build(document: yamlfile.Document, findings: list[Finding], words: Words) -
                 examples = []
             acts[name] = Act(longest, frozenset(whole), inside, unless, tuple(map(str, examples)))
     filler = frozenset(token for form in forms(data.get("filler", []), ("filler",)) for token in form)
-    return _compile(acts, filler), findings
+    return _compile(acts, filler, forms(data.get("matters", []), ("matters",))), findings
 
 
-def _compile(acts: dict[str, Act], filler: frozenset[str]) -> Acts:
+def _compile(acts: dict[str, Act], filler: frozenset[str], matters: tuple[Form, ...]) -> Acts:
     openings: dict[str, list[tuple[Form, str]]] = defaultdict(list)
     wholes: dict[Form, str] = {}
     exact: dict[Form, str] = {}
@@ -150,7 +156,7 @@ def _compile(acts: dict[str, Act], filler: frozenset[str]) -> Acts:
             openings[syllable.strip(form[0])].append((form, name))
     both = filler | {syllable.strip(token) for token in filler}
     longest_first = {first: tuple(sorted(pairs, key=lambda pair: -len(pair[0]))) for first, pairs in openings.items()}
-    return Acts(both, acts, longest_first, wholes, exact, tuple(unspaced))
+    return Acts(both, matters, acts, longest_first, wholes, exact, tuple(unspaced))
 
 
 def act_of(text: str, normalised: Normalised, acts: Acts) -> str:
@@ -162,7 +168,7 @@ def act_of(text: str, normalised: Normalised, acts: Acts) -> str:
         return "spam" if len(_inside(normalised, acts, only="spam")) >= 2 else ""
     for form in (*_trimmed(tokens, acts.filler), tuple(token for token in tokens if token not in acts.filler)):
         if form and (form == tokens or not acts.filler.issuperset(form)) and (name := _whole(form, acts)):
-            return name
+            return "" if _says(tokens, acts.acts[name].unless) else name
     hits = _inside(normalised, acts, only="")
     hits += [(form, name) for form, name in acts.unspaced if form[0] in "".join(tokens)]
     spam = [form for form, name in hits if name == "spam"]
@@ -175,14 +181,18 @@ def act_of(text: str, normalised: Normalised, acts: Acts) -> str:
 
 
 def may_be(name: str, normalised: Normalised, acts: Acts) -> bool:
-    """Whether a message that sounds like the act is not too long for it and says nothing that rules it out."""
-    act = acts.acts[name]
+    """Whether a message that sounds like the act is not too long for it, nor speaks of what real questions do."""
     words = sum(token not in acts.filler for token in normalised.tokens)
-    return words <= act.longest and not _ruled_out(act, normalised.tokens)
+    return words <= acts.acts[name].longest and not _says(normalised.tokens, acts.matters)
 
 
-def _ruled_out(act: Act, tokens: Form) -> bool:
-    return any(syllable.says(tokens, at, form) for form in act.unless for at in range(len(tokens)))
+def doubtful(name: str, normalised: Normalised, acts: Acts) -> bool:
+    """Whether the words that speak against the act stand there too."""
+    return _says(normalised.tokens, acts.acts[name].unless)
+
+
+def _says(tokens: Form, forms: tuple[Form, ...]) -> bool:
+    return any(syllable.says(tokens, at, form) for form in forms for at in range(len(tokens)))
 
 
 def foreign(text: str) -> str:
@@ -233,7 +243,7 @@ def _inside(normalised: Normalised, acts: Acts, *, only: str) -> list[tuple[Form
                 continue
             if syllable.says(tokens, at, form) and (len(form) > 1 or form[0] == tokens[at]):  # not “các” for a curse
                 if name not in blocked:
-                    blocked[name] = _ruled_out(acts.acts[name], tokens)
+                    blocked[name] = _says(tokens, acts.acts[name].unless)
                 if not blocked[name]:
                     found[form, name] = None
     return list(found)

@@ -19,7 +19,7 @@ import numpy as np
 
 from bot.messages import Band, Candidate, Entity, Reading
 from bot.nlu import score, syllable
-from bot.nlu.acts import Acts, act_of, may_be
+from bot.nlu.acts import Acts, act_of, doubtful, may_be
 from bot.nlu.entities import entities
 from bot.nlu.features import Floats
 from bot.nlu.model import Lesson, Model, Text, load
@@ -34,7 +34,9 @@ PART_WEIGHT = 0.6  # of the score comes from the best part of a story
 LAST_ARTICLE, SHORT = 0.08, 6  # a little for the article just told, when she adds a few words only
 COUNTRY = 0.05  # a little for, or off, articles titled with her country, or another
 COUNTRIES = {"korea": "han_quoc", "taiwan": "dai_loan", "china": "trung_quoc"}
-ACT, ACT_LEAD = 0.5, 0.1  # the score from which a message is a speech act, and how far ahead of any article
+ACT, ACT_LEAD = 0.45, 0.05  # the score from which a message is a speech act, and how far ahead of any article
+SURE_ACT, SURE_LEAD = 0.8, 0.5  # the same when its words also speak against it
+OTHER_ACT = 0.4  # how much more another act must sound than the one the rules found
 CACHED = 4  # files of learned weights that are kept
 SHUT = -99.0  # the score of an article that may not be offered
 _TAUGHT_BY = (
@@ -175,9 +177,14 @@ class Matcher:
             return ruled
         name, best = model.acts[int(fit.acts.argmax())], float(fit.acts.max())
         rival = max(float(fit.scores.max()), fit.outside)
-        if ruled:
-            rival = float(fit.acts[model.acts.index(ruled)]) + ACT if ruled in model.acts else best
-        return name if best >= ACT and best - rival >= ACT_LEAD and may_be(name, normal, self.acts) else ruled
+        if ruled in model.acts:
+            rival = float(fit.acts[model.acts.index(ruled)]) + OTHER_ACT - ACT_LEAD
+        elif ruled:
+            return ruled
+        if best < ACT or best - rival < ACT_LEAD or not may_be(name, normal, self.acts):
+            return ruled
+        sure = best >= SURE_ACT and best - rival >= SURE_LEAD
+        return name if sure or not doubtful(name, normal, self.acts) else ruled
 
     def _text(self, spelt: Spelt, where: slice) -> Text:
         tokens, plain = spelt.marked[where], spelt.plain[where]
