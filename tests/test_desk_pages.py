@@ -804,6 +804,73 @@ def test_a_saved_filter_is_at_hand_without_unfolding(room: DeskRoom) -> None:
     assert page.index("</details>", page.index('class="filters"')) < page.index("Khẩn của tôi")
 
 
+def test_being_called_is_said_once_in_a_sentence_with_the_chat_it_is_about(room: DeskRoom) -> None:
+    mai, boss = room.hire("mai"), room.hire("boss", ("lead", "hn"))
+    reference = room.asks(topic="legal")
+    room.take(mai, reference)
+    deeds.add_note(room.desk, mai, reference, "chị xem giúp em", mentions=[boss.uuid])
+    hers = room.browser(boss)
+    page = hers.get("/queue/list?view=calls").text
+    assert page.count(f"/tickets/{reference}") == 1
+    said = " ".join(re.sub(r"<[^>]+>", " ", page).split())
+    assert "Mai nhắc chị trong một ghi chú" in said
+    assert "Pháp lý" in said
+    hers.get(f"/tickets/{reference}")
+    assert "Không có lời nhắc nào chị chưa xem" in hers.get("/queue/list?view=calls").text
+
+
+def test_a_lead_notes_in_a_chat_somebody_else_holds_and_calls_the_holder(room: DeskRoom) -> None:
+    mai, boss = room.hire("mai"), room.hire("boss", ("lead", "hn"))
+    reference = room.asks()
+    room.take(mai, reference)
+    hers = room.browser(boss)
+    form = re.search(r'<form [^>]*class="note-form">.*?</form>', hers.get(f"/tickets/{reference}").text, re.DOTALL)
+    assert form
+    assert re.search(f'name="mention" value="{mai.uuid}" checked', form[0])
+    hers.post(f"/tickets/{reference}/notes", {"note": "hỏi thêm về hộ tịch nhé", "mention": mai.uuid})
+    assert "hỏi thêm về hộ tịch nhé" in room.browser(mai).get(f"/tickets/{reference}").text
+    assert "chat.reply" not in actions(room)
+    lan = room.hire("lan")
+    deeds.add_note(room.desk, mai, reference, "chị Lan xem với", mentions=[lan.uuid])
+    assert 'class="note-form"' not in room.browser(lan).get(f"/tickets/{reference}").text  # she reads along only
+
+
+def test_what_has_no_office_yet_can_be_listed_by_itself(room: DeskRoom) -> None:
+    boss = room.hire("boss", ("lead", "hn"))
+    here, nowhere = room.asks("ở Hà Nội", person="a"), room.asks("chưa biết", person="b", office="")
+    hers = room.browser(boss)
+    page = hers.get("/queue?office=-").text
+    assert nowhere in page
+    assert here not in page
+    assert '<option value="-" selected>Chưa rõ tỉnh (1, dưới 1 phút)' in page
+    hers.post("/queue/filters", {"name": "Chưa có văn phòng", "office": "-"})
+    assert "office=-" in hers.get("/queue").text
+    hers.post("/queue/next", {"office": "-"})
+    assert (room.ticket(nowhere)["staff_id"], room.ticket(here)["staff_id"]) == (boss.id, None)
+
+
+def test_limits_are_changed_where_they_are_shown(room: DeskRoom) -> None:
+    mai, boss = room.hire("mai"), room.hire("boss", ("lead", "hn"))
+    hers = room.browser(boss)
+    form = {"skill": ["legal"], "language": ["vi", "ko"], "capacity": "3", "heavy_cap": "1"}
+    saved = hers.post(f"/team/{mai.uuid}/card", form)
+    assert saved.headers["Location"].split("#")[0].endswith(f"/team/roster?card={mai.uuid}")
+    page = hers.get(f"/team/roster?card={mai.uuid}").text
+    assert "Đã lưu." in page
+    assert "nhiều nhất 3 ca, ca nặng 1 · KO, VI · Pháp lý" in page
+
+
+def test_an_offer_is_not_told_as_a_held_chat(room: DeskRoom) -> None:
+    mai, boss = room.hire("mai"), room.hire("boss", ("lead", "hn"), on_shift=False)
+    reference = room.asks()
+    room.later(60_000)
+    room.see(mai)
+    room.tick()
+    assert room.ticket(reference)["state"] == "offered"
+    page = room.browser(boss).get("/team").text
+    assert "Đang giữ 0/5 ca, ca nặng 0/2 · đang được mời 1 ca" in page
+
+
 # --- files ------------------------------------------------------------------------------------------------------------
 
 

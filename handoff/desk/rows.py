@@ -21,6 +21,7 @@ ticket, conversation, entry, outbox = queries.ticket, queries.conversation, quer
 label = queries.table(models.Label)
 ticket_label = queries.table(models.TicketLabel)
 VIEWS = ("waiting", "mine", "team", "all", "calls", "closed")
+NOWHERE = "-"  # asks for tickets of no office yet
 CLOSED_DAYS = 30
 PAGE = 50
 VIEWING_MS = 45_000
@@ -110,7 +111,9 @@ def listing(board: Board, wish: Wish, *, most: int = PAGE) -> Listing:
         case _:
             view = and_(seen, ticket.c.state.in_(sorted(QUEUED)))
     chosen = select(ticket.c.id).where(view)
-    for column, value in ((ticket.c.office, wish.office), (ticket.c.topic, wish.topic), (ticket.c.level, wish.level)):
+    office = "" if wish.office == NOWHERE else wish.office
+    chosen = chosen.where(ticket.c.office == office) if wish.office else chosen
+    for column, value in ((ticket.c.topic, wish.topic), (ticket.c.level, wish.level)):
         chosen = chosen.where(column == value) if value else chosen
     if wish.label:
         named = select(ticket_label.c.ticket_id).join(label, label.c.id == ticket_label.c.label_id)
@@ -187,6 +190,12 @@ def calls(connection: Connection, who: Staff) -> Sequence[RowMapping]:
         .limit(20)
     )
     return connection.execute(query).mappings().all()
+
+
+def offered(connection: Connection) -> dict[int, int]:
+    """Staff id → how many tickets are offered to her and not answered; they count as hers until then."""
+    query = select(ticket.c.staff_id, func.count()).where(ticket.c.state == "offered", ticket.c.closed_at.is_(None))
+    return {row[0]: row[1] for row in connection.execute(query.group_by(ticket.c.staff_id))}
 
 
 def _lines(board: Board, ids: Sequence[int]) -> dict[int, Line]:

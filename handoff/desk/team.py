@@ -56,6 +56,7 @@ def _team() -> dict[str, Any]:
         found = rows.listing(board(connection), wish({"view": "team"}), most=MOST_HELD)
         cards = {row["staff_id"]: row for row in connection.execute(select(card)).mappings()}
         seen = {row["staff_id"]: row for row in connection.execute(select(presence)).mappings()}
+        offered = rows.offered(connection)
         public = {row.id: row.uuid for row in connection.execute(select(members.c.id, members.c.uuid))}
         known = names_of(connection, [*(one.id for one in everyone), *(line.row["staff_id"] for line in found.lines)])
     held: dict[int, list[rows.Line]] = {}
@@ -78,6 +79,7 @@ def _team() -> dict[str, Any]:
         "names": known,
         "cards": cards,
         "seen": seen,
+        "offered": offered,
         "public": public,
         "held": held,
         "found": found,
@@ -100,7 +102,7 @@ def roster() -> str:
     today = datetime.datetime.fromtimestamp(now() / 1000, datetime.UTC).date().isoformat()
     return page(
         "desk/roster.html",
-        mine=mine,
+        mine=sorted(mine, key=lambda one: known.get(one.id, "")),
         names=known,
         public=public,
         shifts=_alike(shifts),
@@ -208,7 +210,7 @@ def change_card(reference: uuid.UUID) -> ResponseReturnValue:
     with frame().parts.database.write() as connection:
         queries.upsert(connection, card, {"staff_id": staff_id}, values)
         audit(connection, current_staff(), "card.changed", f"staff:{reference}")
-    return redirect(url_for("desk.team"), 303)
+    return redirect(url_for("desk.roster", card=reference, _anchor=f"card-{reference}"), 303)
 
 
 def _whole(text: str, low: int, high: int) -> int:

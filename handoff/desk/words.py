@@ -105,7 +105,7 @@ CALLS = {
     "mention": "Nhắc tới chị",
 }
 CALL_REASONS = {
-    "note": "trong một ghi chú",
+    "note": "nhắc chị trong một ghi chú",
     "assigned": "đã giao ca này cho chị",
     "refused": "chưa nhận ca chị chuyển",
     "later owner": "tin hẹn giờ không gửi: ca đã đổi người",
@@ -279,6 +279,11 @@ def local(at: int) -> datetime.datetime:
 
 def clock(at: int) -> str:
     return local(at).strftime("%H:%M")
+
+
+def date(iso: str) -> str:
+    """“2027-02-04” as people write it: “04/02/2027”. Nothing stays nothing."""
+    return datetime.date.fromisoformat(iso).strftime("%d/%m/%Y") if iso else ""
 
 
 def day(at: int, now: int, _: Translate) -> str:

@@ -46,3 +46,6 @@ for (const clock of document.querySelectorAll("[data-countdown]")) {
   };
   setTimeout(tick, 1000);
 }
+
+// On a narrow screen the page she is on may stand beyond the edge of the row of pages.
+document.querySelector(".places [aria-current]")?.scrollIntoView({ inline: "center", block: "nearest" });

@@ -119,8 +119,8 @@ def test_nothing_lies_over_the_words_of_a_held_chat_or_over_its_buttons(
             assert inside
     with opened(browser, house, house.mai, size, large=large) as page:
         page.goto(f"{house.address}/tickets/{house.taken}")
-        page.locator(".acts summary").last.click()
-        panel = page.locator(".acts .menu[open] .menu-panel").bounding_box()
+        page.locator(".acts > details > summary").last.click()
+        panel = page.locator(".acts > .menu[open] > .menu-panel").bounding_box()
         assert panel is not None
         buttons = [box for one in page.locator(".acts > * > .button").all() if (box := one.bounding_box())]
         assert len(buttons) >= 3
