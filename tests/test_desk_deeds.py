@@ -18,7 +18,7 @@ from bot.errors import Refused
 from bot.hearing import Holding, queue
 from bot.messages import Level, OpenTicket, Reply
 from bot.outbox import safe_time
-from bot.store import queries
+from bot.store import media, queries
 from bot.store.crypto import Keyring
 from bot.store.database import Database
 from handoff import deeds, jobs
@@ -515,6 +515,30 @@ def test_an_end_by_mistake_is_taken_back_soon_after_by_who_made_it(either: Room)
     room.later(RESUME_MS + 1)
     with pytest.raises(Refused):
         deeds.resume(room.desk, mai, fourth)
+
+
+def test_files_are_kept_once_found_by_their_token_and_the_oldest_invented_ones_go(either: Room) -> None:
+    room, mai = either, either.hire("mai")
+    row, ring = room.ticket(room.asks()), room.database.keyring
+    with room.database.write() as connection:
+        her = queries.get_conversation(connection, row["conversation_id"])
+        assert her is not None
+        for token, staff_id in (("a", None), ("a", None), ("b", None), ("ours", mai.id)):
+            media.keep(
+                connection, ring, her, token.encode(), kind="image/png", token=token, now=room.now, staff_id=staff_id
+            )
+    assert room.stage.rows("SELECT count(*) FROM media") == [(3,)]
+    with room.database.write() as connection:
+        found = media.kept(connection, ring, "a")
+        assert found is not None
+        assert (found.body, found.staff_id, found.until) == (b"a", None, room.now + media.LENT_MS)
+        assert media.kept(connection, ring, "c") is None
+        media.drop_invented(connection, room.now, 1)
+        assert [media.kept(connection, ring, one) is not None for one in ("a", "b", "ours")] == [False, True, True]
+        media.lend_again(connection, ring, "ours", room.now + HOUR)
+        media.drop_invented(connection, room.now + media.LENT_MS + 1, 9)
+        assert [media.kept(connection, ring, one) is not None for one in ("b", "ours")] == [False, True]
+    assert room.stage.rows("SELECT until FROM media") == [(room.now + HOUR + media.LENT_MS,)]
 
 
 def test_danger_names_the_message_that_raised_it(either: Room) -> None:

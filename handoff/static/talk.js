@@ -121,6 +121,26 @@
     if (answer.ok) refresh(); else failed(answer);
   }, true);
 
+  // --- the menus: what is refused is told, and what was written in them stays ---------------------------------------
+  const done = async (form, submitter) => {
+    const body = new FormData(form);
+    if (submitter?.name) body.append(submitter.name, submitter.value);
+    try {
+      const answer = await post(form.action, body);
+      if (answer.ok) return answer;
+      failed(answer);
+    } catch { toast(told.lostWords); }
+    delete form.dataset.sent;
+    return null;
+  };
+  document.querySelector(".acts").addEventListener("submit", async (event) => {
+    if (event.target.dataset.sent) return;
+    event.preventDefault();
+    const answer = await done(event.target, event.submitter);
+    if (answer?.redirected) location.href = answer.url;
+    else if (answer) location.reload();
+  });
+
   if (!reply) return;
 
   // --- reply or note: two forms, two colours, two addresses --------------------------------------------------------
@@ -247,6 +267,19 @@
       await refresh();
       toEnd();
     } catch { toast(told.lostWords); }
+  });
+  notes.addEventListener("submit", async (event) => {
+    if (notes.dataset.sent) return;
+    event.preventDefault();
+    clearTimeout(waits.note);
+    if (!await done(notes)) return;
+    notes.reset();
+    note.value = "";
+    delete notes.dataset.sent;
+    for (const folded of notes.querySelectorAll("details[open]")) folded.removeAttribute("open");
+    choose("reply");
+    await refresh();
+    toEnd();
   });
   for (const field of [text, note]) {
     field.addEventListener("keydown", (event) => {

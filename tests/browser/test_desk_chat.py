@@ -26,6 +26,7 @@ from bot.store.database import Database
 from bot.store.media import keep
 from bot.worker import ThreadWaker, Worker
 from handoff import jobs
+from handoff.accounts import queries as accounts
 from handoff.app import create_desk
 from handoff.tickets import NON_DATA
 from tests.browser.test_desk import DESK, PHONE, House, opened, serious
@@ -130,11 +131,11 @@ def test_danger_is_ended_only_with_its_outcome_and_the_decision_on_reporting(
         expect(page.locator("[name=reported]")).to_be_focused()
         assert room.ticket(reference)["closed_at"] is None
         page.evaluate("document.querySelector('[name=reported]').required = false")  # a browser that does not ask
+        page.fill("[name=last_words]", "Chị giữ sức khỏe nhé")
         end.click()
-        expect(page.locator("main")).to_contain_text("quyết định báo tin")
+        expect(page.locator("#toasts")).to_contain_text("quyết định báo tin")
         assert room.ticket(reference)["closed_at"] is None
-        page.get_by_role("link", name="Về cuộc trò chuyện").click()
-        page.click("#close")
+        expect(page.locator("[name=last_words]")).to_have_value("Chị giữ sức khỏe nhé")  # nothing has to be done anew
         page.select_option("[name=outcome]", "with_family")
         page.select_option("[name=reported]", "111")
         page.get_by_role("button", name="Kết thúc ca", exact=True).click()
@@ -395,6 +396,36 @@ def test_set_aside_and_passed_back_to_the_queue(browser: Browser, house: House, 
         page.get_by_role("button", name="Trả về hàng chờ").click()
         page.wait_for_url("**/queue")
     assert (room.ticket(house.taken)["state"], room.owner(house.taken)) == ("waiting", "bot")
+
+
+def test_notes_and_last_words_survive_the_end_of_a_session(browser: Browser, house: House) -> None:
+    with opened(browser, house, house.mai, PHONE, refused=True) as page:
+        chat(page, house)
+        with house.room.database.write() as connection:
+            accounts.end_sessions_of(connection, house.mai.id)
+        page.click("#tab-note")
+        page.fill("#note", "điều không được mất")
+        page.click(".note-button")
+        expect(page.locator("#toasts")).to_contain_text("Phiên làm việc đã hết")
+        expect(page.locator("#note")).to_have_value("điều không được mất")
+        page.click("#close")
+        page.fill("[name=last_words]", "Em chào chị")
+        end = page.get_by_role("button", name="Kết thúc ca", exact=True)
+        end.click()
+        expect(page.locator("[name=last_words]")).to_have_value("Em chào chị")
+        assert house.room.ticket(house.taken)["closed_at"] is None
+        cookie = house.room.cookie(house.mai)  # she signs in again in another tab
+        page.context.add_cookies([{"name": "osso", "value": cookie, "url": house.address}])
+        page.keyboard.press("Escape")
+        page.click(".note-button")
+        expect(page.locator(".bubble.note")).to_contain_text("điều không được mất")
+        expect(page.locator("#note")).to_have_value("")
+        page.click("#close")
+        expect(page.locator("[name=last_words]")).to_have_value("Em chào chị")
+        end.click()
+        page.wait_for_url("**/queue?ended=*")
+    house.room.drain()
+    assert "Em chào chị" in house.room.said()
 
 
 def test_a_note_being_written_survives_what_happens_to_the_ticket(browser: Browser, house: House) -> None:
