@@ -18,6 +18,7 @@ from bot.messages import Choice, State, Turn
 from bot.nlu import Row, Spot, named
 
 FEW = 3  # words beside a place that is all she says
+ADDRESS = 20  # words of the longest address
 SHORT = 12  # words of a message that asks for nothing else
 _ASKS = re.compile(
     r"\b(?:thuoc (?:tinh|xa|phuong|thanh pho|dau|ve dau|noi nao)|(?:sap )?nhap (?:vao|vo|ve|voi|lai)|doi (?:ten|thanh)"
@@ -80,7 +81,7 @@ def asked(talk: Talk, state: State) -> Turn | None:
 def alone(talk: Talk, state: State) -> Turn | None:
     """A place and hardly a word more, and no choice between articles is open that it might narrow."""
     open_choice = state.unknowns and any(choice.payload.startswith("article:") for choice in state.offered)
-    if talk.ear.reading.exact or open_choice:
+    if talk.ear.reading.exact or open_choice or len(talk.ear.text.split()) > ADDRESS:
         return None
     text, spots = talk.ear.text, named(talk.ear.text, talk.book.places)
     ends, starts = [0, *(spot.end for spot in spots)], [*(spot.start for spot in spots), len(text)]

@@ -104,7 +104,7 @@ def words_of(name: str) -> list[Word]:
     ]
 
 
-@lru_cache(maxsize=1_000)
+@lru_cache(maxsize=200)
 def unit_of(name: str) -> tuple[str, int]:
     """“Thị trấn Mỹ Long” -> (“thi tran”, 2 words)."""
     plain = tuple(word[1] for word in words_of(name)[:2])
@@ -143,7 +143,7 @@ def same(said: str, name: str, *, loose: bool = False) -> bool:
     )
 
 
-@lru_cache(maxsize=1_000)
+@lru_cache(maxsize=200)
 def letters_of(name: str) -> tuple[str, str, int]:
     """Marked and plain letters of a full name without its unit, and of how many words."""
     words = words_of(name)[unit_of(name)[1] :]
