@@ -185,6 +185,14 @@ def test_a_whole_address_is_always_certain() -> None:
             assert [spot.provinces for spot in named(said, places())] == [(ids[now.lower()],)], said
 
 
+def test_marks_tell_two_neighbours_apart() -> None:
+    for name in ("Nga Thanh", "Nga Thành"):
+        (spot,) = named(f"Xã {name}, Huyện Nga Sơn, Thanh Hóa", places())
+        assert {row.old for row in spot.rows} == {f"Xã {name}"}
+    (spot,) = named("xa nga thanh huyen nga son thanh hoa", places())
+    assert {row.old for row in spot.rows} == {"Xã Nga Thanh", "Xã Nga Thành"}
+
+
 def test_a_list_that_is_missing_or_broken_finds_nothing(tmp_path: Path) -> None:
     assert not communes.load(tmp_path / "none.tsv")
     broken = Communes.of(b"kimanh\tonly two\nnothing\n\xff\xfe\tx\t\t\t\t\t\n")

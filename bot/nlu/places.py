@@ -217,6 +217,8 @@ class _Search:
         if unit is None and key in self.places.keys:
             return []  # a province: it is read elsewhere
         rows = [row for row in self.places.communes.rows(key) if self._written(row.name, said, size)]
+        if not self.bare:  # beside marked words “Nga Thanh” is that, and “Nga Thành” only where there is no such
+            rows = [row for row in rows if letters_of(row.name)[0] == said] or rows
         if unit is None:
             return rows
         exact = [row for row in rows if unit_of(row.name)[0] == unit.name]
