@@ -51,14 +51,13 @@ def _team() -> dict[str, Any]:
     """Everybody of her offices as they are now, and what each holds."""
     staff = current_staff()
     with frame().parts.database.read() as connection:
-        everyone = counsellors(connection, now())
-        mine = _mine(everyone)
+        mine = _mine(counsellors(connection, now()))
         found = rows.listing(board(connection), wish({"view": "team"}), most=MOST_HELD)
         cards = {row["staff_id"]: row for row in connection.execute(select(card)).mappings()}
         seen = {row["staff_id"]: row for row in connection.execute(select(presence)).mappings()}
         offered = rows.offered(connection)
         public = {row.id: row.uuid for row in connection.execute(select(members.c.id, members.c.uuid))}
-        known = names_of(connection, [*(one.id for one in everyone), *(line.row["staff_id"] for line in found.lines)])
+        known = names_of(connection, [*(one.id for one in mine), *(line.row["staff_id"] for line in found.lines)])
     held: dict[int, list[rows.Line]] = {}
     for line in found.lines:
         if line.row["state"] in HELD and line.row["staff_id"] is not None:
@@ -74,7 +73,7 @@ def _team() -> dict[str, Any]:
     return {
         "mine": sorted(mine, key=in_need),
         "elsewhere": [line for who, lines in held.items() if who not in ids for line in lines],
-        "everyone": sorted(everyone, key=lambda one: (one.id not in ids, not one.available, known.get(one.id, ""))),
+        "receivers": sorted(mine, key=lambda one: (not one.available, known.get(one.id, ""))),
         "leads": lambda office: leads(staff, office),
         "names": known,
         "cards": cards,

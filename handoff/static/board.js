@@ -222,6 +222,14 @@
   const beat = (writing) => post(told.beat, { ticket: told.ticket || "", writing: writing || "" }).catch(() => {});
   setInterval(() => { if (Date.now() - active < 600000) beat(); }, 25000);
 
+  // --- whom to give a chat to: the names come into a list when it is opened ----------------------------------------
+  document.addEventListener("toggle", (event) => {
+    const to = event.target.open && event.target.querySelector("select[data-people]");
+    if (!to || to.options.length > 1) return;
+    to.append(document.importNode(document.getElementById("people").content, true));
+    [...to.options].find((one) => one.value && one.value === to.dataset.but)?.remove();
+  }, true);
+
   // --- keys --------------------------------------------------------------------------------------------------------
   const keys = document.getElementById("keys");
   const cover = document.getElementById("cover");
