@@ -51,12 +51,12 @@ class Act:
     whole: frozenset[Form] = frozenset()
     inside: tuple[Form, ...] = ()
     unless: tuple[Form, ...] = ()
-    examples: tuple[str, ...] = ()
+    examples: bytes = b""  # one a line: read only to learn, so kept small
 
     @property
     def said(self) -> tuple[str, ...]:
         """Everything this act is known to sound like."""
-        return (*self.examples, *(" ".join(form) for form in (*sorted(self.whole), *self.inside)))
+        return (*self.examples.decode().splitlines(), *(" ".join(form) for form in (*sorted(self.whole), *self.inside)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +135,7 @@ def _build(document: yamlfile.Document, findings: list[Finding], words: Words) -
             if not isinstance(examples, list):
                 fault((*path, "examples"), "shape", "phải là một danh sách câu", "must be a list of phrases")
                 examples = []
-            acts[name] = Act(longest, frozenset(whole), inside, unless, tuple(map(str, examples)))
+            acts[name] = Act(longest, frozenset(whole), inside, unless, "\n".join(map(str, examples)).encode())
     filler = frozenset(token for form in forms(data.get("filler", []), ("filler",)) for token in form)
     return _compile(acts, filler, forms(data.get("matters", []), ("matters",))), findings
 

@@ -113,7 +113,7 @@ class Model:
     marked_weights: Floats
     met: Ints  # in how many texts each word and each pair of neighbours of the marked view stands
     concepts: Floats  # (articles, concepts): 1 where questions of the article name it
-    rows: Rows  # of the plain view, without character runs
+    rows: Rows  # of the plain view, without character runs; in the narrowest types that hold them
     first: Ints
     questions: tuple[str, ...]
     title_concepts: tuple[frozenset[str], ...]
@@ -126,8 +126,7 @@ class Model:
         for name, view in (("p", self.plain), ("m", self.marked)):
             arrays |= {f"{name}_{k}": _packed(list(getattr(view, k))) for k in ("words", "concepts", "chars")}
             arrays |= {f"{name}_codes": view.codes, f"{name}_idf": view.idf, f"{name}_window": np.array(view.window)}
-        arrays |= {f"r_{k}": getattr(self.rows, k) for k in ("starts", "columns")}
-        arrays |= {"r_weights": self.rows.weights.astype(np.float16)}
+        arrays |= {f"r_{k}": getattr(self.rows, k) for k in ("starts", "columns", "weights")}
         arrays |= {"questions": _packed(self.questions), "known": _packed(list(self.known))}
         arrays |= {"known_counts": np.array(list(self.known.values()), np.int32)}
         arrays |= {"acts": _packed(self.acts)}
@@ -166,7 +165,7 @@ def load(path: Path) -> Model:
         return Model(
             plain, marked, tuple(_unpacked(arrays["acts"])),
             arrays["plain_weights"], arrays["marked_weights"], arrays["met"], arrays["concepts"],
-            Rows(arrays["r_starts"], arrays["r_columns"], arrays["r_weights"].astype(np.float32)), arrays["first"],
+            Rows(arrays["r_starts"], arrays["r_columns"], arrays["r_weights"]), arrays["first"],
             tuple(_unpacked(arrays["questions"])),
             tuple(frozenset(named.split()) for named in _unpacked(arrays["title_concepts"])),
             dict(zip(_unpacked(arrays["known"]), arrays["known_counts"].tolist(), strict=True)), calibration,

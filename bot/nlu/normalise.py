@@ -16,6 +16,7 @@ _LETTERS = r"[^\W\d_]"
 _URL = re.compile(r"(?:https?://|www\.)\S+|\b[\w-]+\.(?:com|vn|net|org|info|xyz|top|shop|me|ly|club)\b(?:/\S*)?")
 _CODE = re.compile(r"(?<![^\W_])([a-z])[ ]?[-‐–.][ ]?(\d{1,2})(?![^\W_])")  # F-6, e–9
 _DOTTED = re.compile(rf"(?<![^\W_]){_LETTERS}{{1,4}}(?:[.*·_|~'’-]{_LETTERS}{{1,4}})+(?![^\W_])")
+_ODD = re.compile(r"[\d/.*·_|~'’‐–-]")  # without any of these there is no link, code or dotted word
 _TOKEN = re.compile(r"(?P<word>\d+(?:[.,:/]\d+)+|[^\W_]+)|(?P<stop>[.!?;…\n]+)")
 _STRETCH = re.compile(rf"({_LETTERS})\1{{2,}}")
 _LAUGH = re.compile(r"a?(?:k{2,}|(?:[hj][aeiouyj]{1,2}){2,}h?|(?:ka){2,}k?|l(?:ol)+|(?:he|hi|ha)h+|=+)")
@@ -41,6 +42,20 @@ _GLUED = 6  # letters from which one word is taken for two; of fewer, only when 
 _LONG, _REMEMBERED = 16, 20_000  # of the words whose spelling is remembered
 
 
+class _Visible(dict[int, int | None]):
+    """What each character becomes: itself, or nothing when it is invisible. Asked once of every common one."""
+
+    def __missing__(self, code: int) -> int | None:
+        hidden = code > 127 and unicodedata.category(chr(code)) in ("Cf", "Mn", "Cc")
+        shown = None if hidden else code
+        if code < 0x3000:
+            self[code] = shown
+        return shown
+
+
+_VISIBLE = _Visible()
+
+
 @dataclass(frozen=True, slots=True)
 class Concept:
     """A thing of the domain with many names. `label` is what staff read."""
@@ -64,8 +79,21 @@ class Words:
     # first plain token of a form -> (form, concept name), longest first; and forms of scripts that do not space words
     openings: Mapping[str, tuple[tuple[tuple[str, ...], str], ...]] = field(default_factory=dict)
     unspaced: tuple[tuple[str, str], ...] = ()
-    # words already put in their one spelling
+    # words already put in their one spelling, and what `openings` hold by first and second plain token
     _mended: dict[str, list[str]] = field(default_factory=dict, repr=False, compare=False)
+    _seconds: dict[str, dict[str, list[tuple[tuple[str, ...], str]]]] = field(
+        default_factory=dict, repr=False, compare=False
+    )
+
+    def opened(self, first: str, second: str) -> list[tuple[tuple[str, ...], str]]:
+        """The forms that may begin with these two plain tokens, longest first, with the names of their concepts."""
+        known = self._seconds.get(first)
+        if known is None:
+            known = self._seconds[first] = {}
+            for form, name in self.openings[first]:
+                known.setdefault(syllable.strip(form[1]) if len(form) > 1 else "", []).append((form, name))
+        alone = known.get("", [])
+        return known[second] + alone if second and second in known else alone
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,8 +136,9 @@ def sentences(text: str) -> list[list[str]]:
     """The raw tokens of each sentence: NFKC, lower case, no invisible characters, `t.ừ.n.g` joined, links as `url`."""
     text = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace") if not text.isascii() else text
     text = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).lower())
-    text = "".join(c for c in text if c.isascii() or unicodedata.category(c) not in ("Cf", "Mn", "Cc"))
-    text = _CODE.sub(r"\1\2", _DOTTED.sub(_undot, _URL.sub(" url ", text)))
+    text = text if text.isascii() else text.translate(_VISIBLE)
+    if _ODD.search(text):
+        text = _CODE.sub(r"\1\2", _DOTTED.sub(_undot, _URL.sub(" url ", text)))
     found: list[list[str]] = [[]]
     for match in _TOKEN.finditer(text):
         if match["stop"]:
@@ -133,13 +162,17 @@ def _undot(match: re.Match[str]) -> str:
 
 
 def _mend(sentence: list[str], words: Words) -> list[str]:
-    return _fixpoint(_join_letters([t for t in sentence if not _LAUGH.fullmatch(t)]), words)
+    return _fixpoint(_join_letters([t for t in sentence if not _laughs(t)]), words)
+
+
+def _laughs(token: str) -> bool:
+    return token[0] in "akhjl=" and _LAUGH.fullmatch(token) is not None  # most words need no second look
 
 
 def _fixpoint(tokens: list[str], words: Words) -> list[str]:
     for _ in range(_PASSES):
         mended = [part for token in _phrases(tokens, words) for part in _spelled(token, words)]
-        mended = [token for token in mended if not _LAUGH.fullmatch(token)]
+        mended = [token for token in mended if not _laughs(token)]
         if mended == tokens:
             break
         tokens = mended
@@ -251,11 +284,12 @@ def _phrases(tokens: list[str], words: Words) -> list[str]:
 def concepts(text: Normalised, words: Words) -> tuple[str, ...]:
     """Names of the concepts the text speaks of, each once. A form matches with its marks, or typed without any."""
     found: dict[str, None] = {}
-    for at, plain in enumerate(text.plain_tokens):
-        for form, name in words.openings.get(plain, ()):
-            if syllable.says(text.tokens, at, form):
-                found[name] = None
-                break
+    for at, (plain, after) in enumerate(zip(text.plain_tokens, (*text.plain_tokens[1:], ""), strict=False)):
+        if plain in words.openings:
+            for form, name in words.opened(plain, after):
+                if syllable.says(text.tokens, at, form):
+                    found[name] = None
+                    break
         if not plain.isascii():
             found |= {name: None for form, name in words.unspaced if form in plain}
     return tuple(found)

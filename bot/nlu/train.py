@@ -7,10 +7,10 @@ waits.
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -27,13 +27,15 @@ from bot.nlu.spelling import Speller
 Doubles = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 RIDGE = 1.0  # flat between 0.5 and 1.5
-STEPS = 4  # of conjugate gradients; more change little
-STRONGEST, REST = 300, 0.7  # columns whose part is solved exactly, and how much of a row's square the others make up
+BIAS = 3.0  # of every text: so much that the ridge hardly holds it
+STEPS = 3  # of conjugate gradients; more change little
+STRONGEST, REST = 450, 0.7  # columns whose part is solved exactly, and how much the others' squares in a row count
 MANY, RAREST_OF_MANY = 400, 10  # articles from which a model must stay small: means for ridges, rare neighbours and
 # pieces of answers left out, weights of half the size
 NEAR_WINDOW = 4  # in the view with marks
 ANSWER_WEIGHT = 7.0  # of the retrieval over what articles say; flat between half and twice that
 TOLD_WORDS, TOLD_WEIGHT = 20, 0.4  # an answer is learned from in pieces, each weighing less than a question
+ACTS_ASIDE = 2  # so much rarer are the acts' texts while that is seen; they only stand against the articles there
 ASIDE = 5  # every so many questions one is left out, to see how a new wording fares
 SAME, COMMON = 0.4, 0.05  # likeness from which two questions are one wording; words of so many texts do not count there
 WRONG_ANSWERED = 0.05  # of stated answers to left-out questions that may be wrong; of new wordings fewer were
@@ -74,6 +76,16 @@ class Corpus:
 
 def fit(lesson: Lesson) -> Model:
     """The model of a lesson with at least two articles. Deterministic."""
+    collecting = gc.isenabled()
+    gc.disable()  # a million small things are made here, and none in a circle
+    try:
+        return _fit(lesson)
+    finally:
+        if collecting:
+            gc.enable()
+
+
+def _fit(lesson: Lesson) -> Model:
     articles = tuple(sorted(lesson.questions))
     corpus = _corpus(lesson, articles)
     many = len(articles) > MANY
@@ -93,7 +105,12 @@ def fit(lesson: Lesson) -> Model:
     trials = _trials(frame, corpus, matrices, keep=lesson.words.keep)
     model = _taught(frame, corpus, matrices, np.ones(len(corpus.texts), bool))
     half = {name: getattr(model, name).astype(np.float16) for name in ("plain_weights", "marked_weights")}
-    return replace(model, **half, calibration=_calibrate(trials))
+    rows = Rows(
+        model.rows.starts,
+        model.rows.columns.astype(np.min_scalar_type(plain.size)),
+        model.rows.weights.astype(np.float16),
+    )
+    return replace(model, **half, rows=rows, calibration=_calibrate(trials))
 
 
 def _corpus(lesson: Lesson, articles: tuple[str, ...]) -> Corpus:
@@ -110,12 +127,10 @@ def _corpus(lesson: Lesson, articles: tuple[str, ...]) -> Corpus:
             piece = slice(at, at + TOLD_WORDS)
             told.append((Text(tokens[piece], plain[piece], ()), label))
     outside = [text for text in dict.fromkeys(_text(line, lesson.words) for line in lesson.oos) if text.tokens]
-    acted = [
-        (_text(line, lesson.words), len(articles) + at)
-        for at, act in enumerate(lesson.acts)
-        for line in lesson.acts[act]
-    ]
-    acted = [(text, label) for text, label in acted if text.tokens]
+    acted: list[tuple[Text, int]] = []
+    for label, act in enumerate(lesson.acts, len(articles)):
+        own = {text.tokens: text for text in (_text(raw, lesson.words) for raw in lesson.acts[act]) if text.tokens}
+        acted += [(text, label) for text in own.values()]
     nothing = len(articles) + len(lesson.acts)
     texts = [*asked, *((text, nothing) for text in outside), *acted, *told]
     labels = np.array([label for _, label in texts], np.int32)
@@ -190,8 +205,8 @@ def _means(matrix: Any, labels: Ints, corpus: Corpus) -> Floats:
 
     heed = np.ones(len(labels), np.float32)
     heed[len(labels) - corpus.told :] = TOLD_WEIGHT
-    own = sparse.csr_matrix((heed, (labels, np.arange(len(labels)))), shape=(corpus.classes, len(labels)))
-    sums = own @ matrix
+    own = sparse.csr_matrix((heed, (labels, np.arange(len(labels)))), shape=(labels.max() + 1, len(labels)))
+    sums = own[: corpus.classes] @ matrix
     lengths = np.sqrt(np.asarray(sums.multiply(sums).sum(axis=1)).ravel())
     means = (sparse.diags(1 / np.maximum(lengths, 1e-9)) @ sums).tocsc()
     weights = np.zeros((matrix.shape[1] + 1, corpus.classes), np.float32)
@@ -201,46 +216,50 @@ def _means(matrix: Any, labels: Ints, corpus: Corpus) -> Floats:
 
 def _ridge(matrix: Any, labels: Ints, corpus: Corpus) -> Floats:
     """Weights (columns + 1, classes; the last row is the bias) of one-against-all ridge regression, by conjugate
-    gradients on the dual. Small articles count a little more, pieces of answers less. What the strongest columns do is
-    solved exactly at every step, so few steps are enough."""
+    gradients on the dual. Small articles count a little more, pieces of answers less. What the strongest columns do,
+    the bias among them, is solved exactly at every step, so few steps are enough."""
+    from scipy import sparse  # noqa: PLC0415 - heavy, and only training needs it
+
     sizes = np.bincount(labels, minlength=corpus.classes)
     heed = (np.minimum(sizes[labels] / np.median(sizes[sizes > 0]), 4.0) ** -0.25).astype(np.float32)
     heed[len(labels) - corpus.told :] *= TOLD_WEIGHT**0.5
     wanted = np.asarray(2 * (labels[:, None] == np.arange(corpus.classes)), np.float32)
-    total = heed @ heed
-    usual = (heed * heed) @ wanted / total
-    rows = matrix.multiply(heed[:, None]).tocsr().astype(np.float32)
+    usual = (heed * heed) @ wanted / (heed @ heed)
+    bias = np.full((len(labels), 1), BIAS, np.float32)
+    rows = sparse.diags_array(heed) @ sparse.hstack([matrix, bias], format="csr")
     columns = rows.T.tocsr()
-    centre = columns @ heed / total
-    strength = np.asarray(columns.multiply(columns).sum(axis=1)).ravel() - centre * centre * total
+    strength = np.asarray(columns.multiply(columns).sum(axis=1)).ravel()
     top = np.sort(np.argsort(-strength)[:STRONGEST])
-    strong, across, middle = rows[:, top], columns[top], centre[top]
-    gram = (across @ strong).toarray() - total * np.outer(middle, middle)
-    solved = np.linalg.inv(gram + (RIDGE + REST) * np.eye(len(top))).astype(np.float32)
-
-    def onto(alpha: Floats) -> Floats:
-        return np.asarray(columns @ alpha - centre[:, None] * (heed @ alpha), np.float32)
+    strong = rows[:, top]
+    rest = (rows.multiply(rows).sum(axis=1) - strong.multiply(strong).sum(axis=1)).astype(np.float32)
+    each = 1 / (RIDGE + REST * np.asarray(rest).reshape(-1, 1))
+    across, scaled = strong.T.tocsr(), sparse.diags_array(each.ravel()) @ strong
+    gram = (across @ scaled).toarray()
+    solved = np.linalg.inv(gram + np.eye(len(top), dtype=np.float32))
 
     def nearly(left: Floats) -> Floats:
-        weights = solved @ (across @ left - middle[:, None] * (heed @ left))
-        return np.asarray((left - strong @ weights + heed[:, None] * (middle @ weights)) / (RIDGE + REST), np.float32)
+        better = each * left
+        better -= scaled @ (solved @ (across @ better))
+        return np.asarray(better, np.float32)
 
     left = (wanted - usual) * heed[:, None]
     alpha = np.zeros_like(left)
     better = nearly(left)
     way = better
-    size = (left * better).sum(axis=0)
-    for _ in range(STEPS):
-        weights = onto(way)
-        moved = rows @ weights - heed[:, None] * (centre @ weights) + RIDGE * way
-        step = size / np.maximum((way * moved).sum(axis=0), 1e-9)
-        alpha += step * way
-        left -= step * moved
-        better = nearly(left)
-        size, before = (left * better).sum(axis=0), size
-        way = better + (size / np.maximum(before, 1e-9)) * way
-    weights = onto(alpha)
-    return np.vstack([weights, usual - centre @ weights])
+    size = np.einsum("ij,ij->j", left, better)
+    for step in range(1, STEPS + 1):
+        moved = rows @ (columns @ way)
+        moved += RIDGE * way
+        far = size / np.maximum(np.einsum("ij,ij->j", way, moved), 1e-9)
+        alpha += far * way
+        if step < STEPS:
+            left -= far * moved
+            better = nearly(left)
+            size, before = np.einsum("ij,ij->j", left, better), size
+            way = better + (size / np.maximum(before, 1e-9)) * way
+    weights = np.asarray(columns @ alpha, np.float32)
+    weights[-1] = usual + BIAS * weights[-1]
+    return weights
 
 
 @dataclass(frozen=True, slots=True)
@@ -261,9 +280,10 @@ def _trials(frame: Model, corpus: Corpus, matrices: tuple[Any, Any], *, keep: fr
     seeds = np.arange(2, corpus.asked, aside)
     strangers = np.arange(corpus.asked + 1, corpus.spoken, 2)
     kept = np.ones(len(corpus.texts), bool)
-    kept[seeds] = kept[strangers] = False
+    kept[seeds] = kept[strangers] = kept[corpus.spoken : len(kept) - corpus.told : ACTS_ASIDE] = False
     kept[: corpus.asked] &= ~_like(matrices[0][: corpus.asked], seeds[::2], frame.plain.blocks[1])
-    model = _taught(frame, corpus, matrices, kept)
+    told = np.delete(frame.plain_weights, np.s_[corpus.articles : -1], axis=1)
+    model = _taught(replace(frame, plain_weights=told), _unvoiced(corpus), matrices, kept)
     speller = Speller.of(frame.marked, model.met, keep=keep)
     asked: list[tuple[Text, int, bool, int]] = []  # text, article, marks kept, kind
     for number, at in enumerate((*seeds, *strangers)):
@@ -283,15 +303,22 @@ def _trials(frame: Model, corpus: Corpus, matrices: tuple[Any, Any], *, keep: fr
         )
     ]
     found, ranks = [], []
-    for at, (text, label, _, _) in enumerate(asked):
-        plain, marked = rows[0](at), rows[1](at)
-        fitting = score.fit(model, plain, marked)
+    fits = score.fit_all(model, _matrix(rows[0], frame.plain), _matrix(rows[1], frame.marked))
+    for at, ((text, label, _, _), fitting) in enumerate(zip(asked, fits, strict=True)):
         known = score.known_share(model, text.plain)
         z = fitting.scores
         ranks.append(int((z > z[label]).sum()) if label < corpus.articles else -1)
-        found.append(score.facts(score.nearest(model, plain, fitting), words=len(text.plain), known=known))
+        found.append(score.facts(score.nearest(model, rows[0].row(at), fitting), words=len(text.plain), known=known))
     _, _, marks_kept, kinds = zip(*asked, strict=True)
     return Trials(np.array(found, np.float32), np.array(ranks, np.int16), np.array(marks_kept), np.array(kinds))
+
+
+def _unvoiced(corpus: Corpus) -> Corpus:
+    """The same texts, those of speech acts of no class: nobody asks how well these are told apart."""
+    articles = corpus.articles
+    label = np.where(corpus.labels < articles, corpus.labels, articles + 1)
+    label[corpus.labels == articles + corpus.acts] = articles
+    return replace(corpus, labels=label.astype(np.int32), acts=0)
 
 
 def _spelt(speller: Speller, text: Text, *, marks: bool) -> Text:
@@ -323,19 +350,15 @@ def _like(matrix: Any, seeds: NDArray[np.intp], columns: int) -> Bools:
     return np.asarray((words @ words[seeds].T > SAME).sum(axis=1)).ravel() > 0
 
 
-def _unlearnt(rows: Rows, view: View, seen: Bools) -> Callable[[int], tuple[Ints, Floats]]:
-    """Gives a row as it would be had the vocabulary been learned from texts with the seen columns alone."""
-    ends = view.blocks[1:]
-
-    def row(at: int) -> tuple[Ints, Floats]:
-        columns, weights = rows.row(at)
-        known = seen[columns]
-        columns, weights = columns[known], weights[known]
-        block = np.searchsorted(ends, columns, side="right")
-        lengths = np.sqrt(np.bincount(block, weights * weights, 4))
-        return columns, (weights / lengths[block] * BLOCK_WEIGHTS[block]).astype(np.float32)
-
-    return row
+def _unlearnt(rows: Rows, view: View, seen: Bools) -> Rows:
+    """The rows as they would be had the vocabulary been learned from texts with the seen columns alone."""
+    known = seen[rows.columns]
+    row = np.repeat(np.arange(len(rows)), np.diff(rows.starts))[known]
+    columns, weights = rows.columns[known], rows.weights[known]
+    block = row * 4 + np.searchsorted(view.blocks[1:], columns, side="right")
+    lengths = np.sqrt(np.bincount(block, weights * weights, 4 * len(rows)))
+    starts = np.searchsorted(row, np.arange(len(rows) + 1)).astype(np.int32)
+    return Rows(starts, columns, (weights / lengths[block] * BLOCK_WEIGHTS[block % 4]).astype(np.float32))
 
 
 def _calibrate(trials: Trials) -> Calibration:
