@@ -10,8 +10,8 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
-from itertools import pairwise
+from dataclasses import dataclass, field
+from functools import lru_cache
 from math import exp, sqrt
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bot.messages import Category, Finding
+from bot.nlu import syllable
 from bot.nlu.normalise import Words as Lexicon
 from bot.safety.words import Words
 
@@ -36,21 +37,12 @@ WINDOW, STEP = (
     40,
     20,
 )  # words: a long letter is read in overlapping windows, so that one line in the middle still counts
+MET = 2_000  # words whose summed weights are kept at hand
+MIX = np.array([2654435761, 2246822519, 3266489917, 668265263, 374761393], dtype=np.uint32)  # odd: nothing is lost
 Ints = npt.NDArray[np.int64]
-Floats = npt.NDArray[np.float64]
+Hashes = npt.NDArray[np.uint32]
+Floats = npt.NDArray[np.float32]
 Slots = Sequence[tuple[int, int, int]]  # first word, word after the last, and `kind` of each slot filled; in order
-
-
-@dataclass(frozen=True, slots=True)
-class Opinion:
-    """`chance` that the text speaks of danger, 0..1; `imminent`: that such danger is now, 0..1; `kinds`: what speaks
-    for each of `CATEGORIES`, in log odds (empty when nothing was read)."""
-
-    chance: float
-    imminent: float = 0.0
-    kinds: tuple[float, ...] = ()
-    start: int = 0
-    end: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,29 +58,51 @@ class Weighed:
     def best(self) -> Opinion:
         """The most alarming window."""
         starts = range(0, max(1, len(self.weight) - 1 - STEP), STEP)
-        start = max(starts, key=lambda at: self.chance(at, at + WINDOW))
-        return self.window(start, start + WINDOW)
+        start = max(starts, key=lambda at: self.chance(at, at + WINDOW)) if len(starts) > 1 else 0
+        start, end = self._within(start, start + WINDOW)
+        return Opinion(self, start, end, self.chance(start, end))
 
-    def chance(self, start: int, end: int) -> float:
-        """The chance that the words from `start` up to `end` speak of danger; of fewer than two words, none."""
-        return self._certain(start, end, 0)
-
-    def window(self, start: int, end: int) -> Opinion:
-        """The whole opinion of these words."""
-        start, end = max(0, start), min(len(self.weight) - 1, end)
-        if end - start < 2:
-            return Opinion(0.0, start=start, end=end)
-        kinds = (self.sums[end] - self.sums[start])[2:] / sqrt(max(1, self.weight[end] - self.weight[start]))
-        said = tuple((kinds + self.bias[2:]).tolist())
-        return Opinion(self.chance(start, end), self._certain(start, end, 1), said, start, end)
-
-    def _certain(self, start: int, end: int, column: int) -> float:
-        start, end = max(0, start), min(len(self.weight) - 1, end)
+    def chance(self, start: int, end: int, column: int = 0) -> float:
+        """The chance that the words from `start` up to `end` speak of danger (column 1: of danger that is now); of
+        fewer than two words, none."""
+        start, end = self._within(start, end)
         if end - start < 2:
             return 0.0
         own = max(1, self.weight[end] - self.weight[start])
         score = (self.first[column][end] - self.first[column][start]) / sqrt(own) + float(self.bias[column])
         return 1 / (1 + exp(-max(-30.0, min(30.0, score))))
+
+    def kinds(self, start: int, end: int) -> list[float]:
+        """What speaks for each of `CATEGORIES` in these words, in log odds; of fewer than two words, nothing."""
+        start, end = self._within(start, end)
+        if end - start < 2:
+            return [0.0] * len(CATEGORIES)
+        said = (self.sums[end] - self.sums[start])[2:] / sqrt(max(1, self.weight[end] - self.weight[start]))
+        kinds: list[float] = (said + self.bias[2:]).tolist()
+        return kinds
+
+    def _within(self, start: int, end: int) -> tuple[int, int]:
+        return max(0, start), min(len(self.weight) - 1, end)
+
+
+@dataclass(frozen=True, slots=True)
+class Opinion:
+    """What the classifier thinks of the words from `start` up to `end`: `chance` that they speak of danger, 0..1."""
+
+    of: Weighed
+    start: int
+    end: int
+    chance: float
+
+    @property
+    def imminent(self) -> float:
+        """The chance that such danger is now, 0..1."""
+        return self.of.chance(self.start, self.end, 1)
+
+    @property
+    def kinds(self) -> list[float]:
+        """What speaks for each of `CATEGORIES`, in log odds."""
+        return self.of.kinds(self.start, self.end)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,17 +117,32 @@ class Classifier:
     amber: float
     red: float
     words: str = ""
+    _met: dict[str, tuple[npt.NDArray[np.float32], float]] = field(default_factory=dict, compare=False, repr=False)
 
     def weigh(self, said: Words, slots: Slots) -> Weighed:
         """Reads a text once."""
         size = len(said.tokens)
-        found, owner, value = features(said, slots)
+        sums = np.zeros((size + 1, self.weights.shape[1]), dtype=np.float32)
+        if not size:
+            return Weighed(sums, [0.0], sums[:, :2].T.tolist(), self.bias)
+        met = [self._met.get(word) or self._meet(word) for word in said.tokens]
+        found, owner, value = joint(said, slots)
         each = self.weights[found] * value[:, None]
-        sums = np.zeros((size + 1, each.shape[1]), dtype=np.float32)
-        for column in range(each.shape[1]):
-            np.cumsum(np.bincount(owner, each[:, column], size), out=sums[1:, column])
-        weight = [0.0, *np.cumsum(np.bincount(owner, value**2, size)).tolist()]
+        begun = np.searchsorted(owner, np.arange(1, size + 1))
+        np.cumsum(np.concatenate([row for row, _ in met]).reshape(size, -1), axis=0, out=sums[1:])
+        if len(found):
+            sums[1:] += np.concatenate((sums[:1], np.cumsum(each, axis=0)))[begun]
+        own = np.cumsum(np.array([weight for _, weight in met]))
+        weight = [0.0, *(own + np.concatenate(([0.0], np.cumsum(value * value)))[begun]).tolist()]
         return Weighed(sums, weight, sums[:, :2].T.tolist(), self.bias)
+
+    def _meet(self, word: str) -> tuple[npt.NDArray[np.float32], float]:
+        """The summed weights of what a word is by itself, and its own squared. Most words come again."""
+        found, value = own(word)
+        if len(self._met) >= MET:
+            self._met.clear()
+        self._met[word] = both = (value @ self.weights[found], float(value @ value))
+        return both
 
 
 def silent() -> Classifier:
@@ -129,53 +158,53 @@ def spelling(lexicon: Lexicon) -> str:
     return hashlib.sha256(json.dumps(spelled, ensure_ascii=False).encode()).hexdigest()
 
 
-def features(said: Words, slots: Slots) -> tuple[Ints, Ints, Floats]:
-    """Hashed features of a text, the word each begins in, and what it weighs: words and pairs with and without marks,
-    bare words next but one, runs of 3 to 5 bare letters, and the slots its phrases fill, alone and one after the other.
-    """
-    bare = said.bare
-    named: list[int] = []
-    owner: list[int] = []
-    values: list[float] = []
-    for kind, row in (("m", said.tokens), ("p", bare)):
-        named += [_hash(f"{kind}{word}") for word in row]
-        named += [_hash(f"{kind}{a} {b}") for a, b in pairwise(row)]
-        owner += [*range(len(row)), *range(len(row) - 1)]
-        values += [WORD] * len(row) + [PAIR] * max(0, len(row) - 1)
-    named += [_hash(f"s{a} _ {c}") for a, c in zip(bare, bare[2:], strict=False)]
-    owner += range(len(bare) - 2)
-    values += [1.0] * max(0, len(bare) - 2)
-    text = f" {' '.join(bare)} "
-    codes = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype="<u4").astype(np.uint32)
-    begins = np.cumsum([1, *(len(word) + 1 for word in bare)])[:-1]
-    words = np.maximum(0, np.searchsorted(begins, np.arange(len(codes)), side="right") - 1)
-    hashes, owners = [np.array(named, dtype=np.int64)], [np.array(owner, dtype=np.int64)]
-    weights = [np.array(values, dtype=np.float64)]
-    for length in LETTERS if len(bare) else ():
-        runs = np.full(max(0, len(codes) - length + 1), 2166136261 + length, dtype=np.uint32)
-        for at in range(length):
-            runs = (runs ^ codes[at : at + len(runs)]) * np.uint32(16777619)
-        hashes.append(_fold(runs))
-        owners.append(words[: len(runs)])
-        weights.append(np.full(len(runs), RUN))
-    for found, begun in _meant(slots):
-        hashes.append(found)
-        owners.append(begun)
-        weights.append(np.ones(len(found)))
-    return np.concatenate(hashes), np.concatenate(owners), np.concatenate(weights)
+def features(said: Words, slots: Slots) -> tuple[Ints, Floats]:
+    """Hashed features of a text and what each weighs: of every word by itself, and of what stands together."""
+    alone = [own(word) for word in said.tokens]
+    found, _, value = joint(said, slots)
+    return np.concatenate([*(f for f, _ in alone), found]), np.concatenate([*(v for _, v in alone), value])
 
 
-def _meant(slots: Slots) -> list[tuple[Ints, Ints]]:
-    """The slots a text fills, and each two of them with few words between, whatever the words that fill them."""
+def own(word: str) -> tuple[Ints, Floats]:
+    """The features of one word: itself, with and without marks, and its runs of 3 to 5 bare letters."""
+    bare = syllable.strip(word)
+    padded = f" {bare} "
+    runs = [padded[at : at + length] for length in LETTERS for at in range(len(padded) - length + 1)]
+    named = [_hash(name) for name in (f"m{word}", f"p{bare}", *runs)]
+    return np.array(named, dtype=np.int64), np.array([WORD, WORD] + [RUN] * len(runs), dtype=np.float32)
+
+
+def joint(said: Words, slots: Slots) -> tuple[Ints, Ints, Floats]:
+    """The features of what stands together, the word each begins in (rising), and what it weighs: two words with and
+    without marks, bare words next but one, and the slots phrases fill, alone and one after the other."""
+    size = len(said.tokens)
+    marked = np.array([_number(word) for word in said.tokens], dtype=np.uint32)
+    bare = np.array([_number(word) for word in said.bare], dtype=np.uint32)
+    meant, begun = _meant(slots)
+    beside, over = max(0, size - 1), max(0, size - 2)
+    hashes = np.concatenate(
+        (marked[:-1] * MIX[0] ^ marked[1:], bare[:-1] * MIX[1] ^ bare[1:], bare[:-2] * MIX[2] ^ bare[2:], *meant)
+    )
+    at = np.arange(beside)
+    owner = np.concatenate((at, at, at[:over], *begun))
+    value = np.ones(len(owner), dtype=np.float32)
+    value[: 2 * beside] = PAIR
+    order = np.argsort(owner, kind="stable")
+    return _fold(hashes * MIX[3])[order], owner[order], value[order]
+
+
+def _meant(slots: Slots) -> tuple[tuple[Hashes, ...], tuple[Ints, ...]]:
+    """The slots a text fills, and each two of them with few words between, whatever the words that fill them; and the
+    word each begins in."""
     if not slots:
-        return []
-    starts, ends, kinds = np.array(slots, dtype=np.int64).T
+        return (), ()
+    rows = np.array(slots, dtype=np.int64)
+    starts, ends, kinds = rows[:, 0], rows[:, 1], rows[:, 2].astype(np.uint32)
     first = np.searchsorted(starts, ends, side="left")
     counts = np.maximum(0, np.searchsorted(starts, ends + REACH, side="right") - first)
     before = np.repeat(np.arange(len(slots)), counts)
     after = np.arange(len(before)) - np.repeat(np.cumsum(counts) - counts - first, counts)
-    pairs = (kinds[before].astype(np.uint32) * np.uint32(2654435761)) ^ kinds[after].astype(np.uint32)
-    return [(_fold(kinds.astype(np.uint32)), starts), (_fold(pairs * np.uint32(16777619)), starts[before])]
+    return (kinds, kinds[before] * MIX[4] ^ kinds[after]), (starts, starts[before])
 
 
 def kind(slot: str) -> int:
@@ -183,12 +212,17 @@ def kind(slot: str) -> int:
     return crc32(f"#{slot}".encode())
 
 
-def _fold(hashes: npt.NDArray[np.uint32]) -> Ints:
+def _fold(hashes: Hashes) -> Ints:
     return ((hashes ^ (hashes >> np.uint32(15))) & np.uint32(SIZE - 1)).astype(np.int64)
 
 
+@lru_cache(maxsize=MET)
+def _number(word: str) -> int:
+    return crc32(word.encode("utf-8", "surrogatepass"))
+
+
 def _hash(name: str) -> int:
-    return crc32(name.encode("utf-8", "surrogatepass")) & (SIZE - 1)
+    return _number(name) & (SIZE - 1)
 
 
 def load(path: Path) -> tuple[Classifier | None, list[Finding]]:

@@ -192,8 +192,7 @@ class Screen:
         """What the classifier sees in the first `longest` words of a text, and what each weighs: for training."""
         said = words(text, self.lexicon)
         said = Words(said.tokens[:longest], said.bare[:longest], said.loose[:longest], said.stop[:longest])
-        found, _, value = classify.features(said, self._slots(self._scan(said)))
-        return found, value
+        return classify.features(said, self._slots(self._scan(said)))
 
     def _weigh(self, said: Words, scanned: Scan) -> Weighed:
         return self.classifier.weigh(said, self._slots(scanned))
@@ -476,5 +475,4 @@ def _verdict(hits: Sequence[Hit], said: Words, opinion: Opinion) -> Danger:
 
 
 def _kind(votes: Mapping[Category, int], opinion: Opinion) -> Category:
-    kinds = opinion.kinds or (0.0,) * len(CATEGORIES)
-    return max(zip(CATEGORIES, kinds, strict=True), key=lambda one: one[1] + VOTE * votes.get(one[0], 0))[0]
+    return max(zip(CATEGORIES, opinion.kinds, strict=True), key=lambda one: one[1] + VOTE * votes.get(one[0], 0))[0]
