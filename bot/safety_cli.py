@@ -24,8 +24,10 @@ from bot.safety.signs import load
 
 KNOWLEDGE = Path(__file__).resolve().parent.parent / "knowledge"
 EXAMPLES = Path(__file__).resolve().parent.parent / "tests" / "data" / "safety"
-JUDGES = tuple(EXAMPLES / f"judge{of}.tsv" for of in ("", "2", "3"))  # three authors; never looked at while writing
-LESSONS = tuple(EXAMPLES / f"{name}.tsv" for name in ("rules", "scenes", "learn3"))  # what the classifier learns from
+JUDGES = tuple(EXAMPLES / f"judge{of}.tsv" for of in ("", "2", "3", "4"))  # never looked at while writing
+LESSONS = tuple(  # what the classifier learns from
+    EXAMPLES / f"{name}.tsv" for name in ("rules", "scenes", "scenes2", "learn3", "learn4", "learn5")
+)
 FIGURES = {
     "recall": "found (CHECK and up)",
     "imminent": "found, imminent",
@@ -94,7 +96,7 @@ def train(folder: Path, examples: tuple[Path, ...]) -> None:
 
     try:
         screen = Screen.load(folder)
-        rows = [row for path in examples for row in scores.rows(path)]
+        rows = [(row, training.WEIGHTS.get(path.stem, 1.0)) for path in examples for row in scores.rows(path)]
         pairs = training.examples(rows, folder, screen.calm)
     except ContentError as error:
         raise click.ClickException(str(error)) from error

@@ -27,7 +27,7 @@ from bot.nlu.words import load as lexicon
 from bot.safety import Screen, classify, combine, crisis, lint, signing
 from bot.safety.score import rows, score
 from bot.safety.signs import load
-from bot.safety_cli import Signing, safety
+from bot.safety_cli import JUDGES, LESSONS, Signing, safety
 
 ROOT = Path(__file__).resolve().parent.parent
 KNOWLEDGE = ROOT / "knowledge"
@@ -189,7 +189,8 @@ def test_asking_for_silence_beside_him_is_no_stop_word(screen: Screen, text: str
 
 
 def test_unmarked_words_that_may_be_others_need_the_classifier_to_agree(screen: Screen) -> None:
-    deaf = replace(screen, classifier=classify.silent())
+    silent = classify.silent()
+    deaf = replace(screen, classifier=replace(silent, bias=silent.bias + np.float32(2)))  # believes every pattern
     harmless = "xin giam tien hoc cho con"  # to lower fees; with other marks, to lock up for money
     assert deaf.read(harmless).level == "RED"
     assert screen.read(harmless).level == "NONE"
@@ -593,10 +594,11 @@ def test_serving_does_not_load_the_training_library() -> None:
 
 
 def test_the_development_set_is_what_it_says() -> None:
-    judge = [row for of in ("", "2", "3") for row in rows(DATA / f"judge{of}.tsv")]
-    lessons = [row for name in ("rules", "scenes", "learn3") for row in rows(DATA / f"{name}.tsv")]
-    assert len(judge) >= 1_200
-    assert len(lessons) >= 5_000
+    judge = [row for path in JUDGES for row in rows(path)]
+    lessons = [row for path in LESSONS for row in rows(path)]
+    assert len(judge) >= 1_600
+    assert len(lessons) >= 7_000
+    assert not set(JUDGES) & set(LESSONS)
     assert not {row.text for row in judge} & {row.text for row in lessons if len(row.text) > 30}
     for part in (judge, lessons):
         harmless = sum(row.category == "" for row in part)
@@ -616,15 +618,28 @@ def test_the_development_set_is_what_it_says() -> None:
     assert {"idiom", "cooking", "farming", "film", "news", "paperwork", "study", "negation", "homograph"} <= styles
 
 
-def test_figures_on_the_third_author_do_not_fall(screen: Screen) -> None:
-    result = score(screen.read, rows(DATA / "judge3.tsv"))
-    assert result.recall >= 0.92
-    assert result.imminent >= 0.93
-    assert result.imminent_red >= 0.75
-    assert result.category_right >= 0.78
-    assert result.false_alarms <= 0.08
-    assert result.check_on_harmless <= 0.12
-    for style, floor in (("implicit", 0.85), ("untoned", 0.93)):
+@pytest.mark.parametrize(
+    ("author", "recall", "imminent", "red", "category", "alarms", "check"),
+    [("judge3", 0.93, 0.95, 0.78, 0.77, 0.05, 0.10), ("judge4", 0.96, 0.97, 0.89, 0.80, 0.05, 0.12)],
+)
+def test_figures_on_authors_who_never_saw_the_signs_do_not_fall(
+    screen: Screen,
+    author: str,
+    recall: float,
+    imminent: float,
+    red: float,
+    category: float,
+    alarms: float,
+    check: float,
+) -> None:
+    result = score(screen.read, rows(DATA / f"{author}.tsv"))
+    assert result.recall >= recall
+    assert result.imminent >= imminent
+    assert result.imminent_red >= red
+    assert result.category_right >= category
+    assert result.false_alarms <= alarms
+    assert result.check_on_harmless <= check
+    for style, floor in (("implicit", 0.85), ("untoned", 0.95)):
         found, of = result.cases[f"style {style}"]
         assert found / of >= floor, style
 

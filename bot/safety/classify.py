@@ -25,10 +25,15 @@ from bot.nlu import syllable
 from bot.nlu.normalise import Words as Lexicon
 from bot.safety.words import Words
 
-BITS = 15
+BITS = 17
 SIZE = 1 << BITS
 LETTERS = (3, 4, 5)  # lengths of the runs of letters that are features
-WORD, PAIR, RUN = 2.0, 1.5, 0.6  # what a word, two words and a run of letters weigh beside the other features
+WORD, PAIR, RUN, SLOTS = (
+    2.0,
+    1.5,
+    0.6,
+    0.5,
+)  # what a word, two words, a run of letters and two slots weigh beside others
 REACH = 5  # words that may stand between two slots that are a feature together
 CATEGORIES: tuple[Category, ...] = (
     "suicide", "ipv", "trafficking", "child_abuse", "sexual_violence", "threat", "runaway", "medical",
@@ -189,6 +194,7 @@ def joint(said: Words, slots: Slots) -> tuple[Ints, Ints, Floats]:
     owner = np.concatenate((at, at, at[:over], *begun))
     value = np.ones(len(owner), dtype=np.float32)
     value[: 2 * beside] = PAIR
+    value[len(value) - sum(map(len, meant[1:])) :] = SLOTS
     order = np.argsort(owner, kind="stable")
     return _fold(hashes * MIX[3])[order], owner[order], value[order]
 

@@ -28,14 +28,15 @@ LIMIT = 4 * BUDGET  # and beyond this the screen stops looking
 HEAD = 2_500  # characters read from each end of a flood
 SPANS = 800  # places kept per slot: a flood of one word must not cost more than a long letter
 CUE = 6  # words around an unmarked homograph in which its second cue must stand
-LETTER = 45  # words; in a longer letter some window always sounds sad, so the classifier alone says CHECK
+LETTER = 45  # words; in a longer letter some window always sounds sad, so the classifier alone says CHECK,
+SAD = 0.9  # and only from this chance
 BESIDE = 5  # words around a pattern of unmarked words that the classifier reads with it
-ALARMING = 0.75  # the chance from which the classifier stands in for the second cue of unmarked words
-PLAIN, LIKELY = 0.01, 0.2  # below the first it finds such words plainly harmless, below the second rather harmless
-DOUBTFUL, HARMLESS = 0.3, 0.03  # below the first chance patterns only ask, and below the second only those for RED
+ALARMING = 0.9  # the chance from which the classifier stands in for the second cue of unmarked words
+PLAIN, LIKELY = 0.1, 0.6  # below the first it finds such words plainly harmless, below the second rather harmless
+DOUBTFUL, HARMLESS = 0.85, 0.5  # below the first chance patterns only ask, and below the second only those for RED
 FEW = 4  # words from which the classifier's chance of a whole text means something
 CALMED = 0.95  # the chance from which the classifier asks about words of a film, a lesson, a jest, a denial
-VOTE = 1.0  # what a level of a pattern weighs beside the classifier's log odds for a kind of danger
+VOTE = 0.5  # what a level of a pattern weighs beside the classifier's log odds for a kind of danger
 CALM = ("media", "study")  # slots that tell of a film or a lesson
 ESCALATE = 30 * 60 * 1000  # ms: two AMBER within this time are RED
 
@@ -212,8 +213,10 @@ class Screen:
         found = heard.found
         calm = any(found.spans(slot) for slot in CALM) or any(hit.why for hit in heard.hits)
         limits = self.classifier
-        enough = CALMED if calm or found.hidden else limits.check
         said, opinion = heard.said, heard.weighed.best()
+        enough = (
+            CALMED if calm or found.hidden else max(limits.check, SAD) if len(said.tokens) > LETTER else limits.check
+        )
         if opinion.chance >= enough and found.hidden:
             said = _without(said, found.hidden)
             opinion = self._weigh(said, self._scan(said)).best()
