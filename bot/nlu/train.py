@@ -35,7 +35,7 @@ MANY, RAREST_OF_MANY = 400, 10  # articles from which a model must stay small: m
 NEAR_WINDOW = 4  # in the view with marks
 ANSWER_WEIGHT = 7.0  # of the retrieval over what articles say; flat between half and twice that
 TOLD_WORDS, TOLD_WEIGHT = 20, 0.4  # an answer is learned from in pieces, each weighing less than a question
-ACTS_ASIDE = 2  # so much rarer are the acts' texts while that is seen; they only stand against the articles there
+ACTS_KEPT = 3  # every so many texts of acts are learned from while that is seen: there they only stand against articles
 ASIDE = 5  # every so many questions one is left out, to see how a new wording fares
 SAME, COMMON = 0.4, 0.05  # likeness from which two questions are one wording; words of so many texts do not count there
 WRONG_ANSWERED = 0.05  # of stated answers to left-out questions that may be wrong; of new wordings fewer were
@@ -280,7 +280,9 @@ def _trials(frame: Model, corpus: Corpus, matrices: tuple[Any, Any], *, keep: fr
     seeds = np.arange(2, corpus.asked, aside)
     strangers = np.arange(corpus.asked + 1, corpus.spoken, 2)
     kept = np.ones(len(corpus.texts), bool)
-    kept[seeds] = kept[strangers] = kept[corpus.spoken : len(kept) - corpus.told : ACTS_ASIDE] = False
+    acts = slice(corpus.spoken, len(kept) - corpus.told)
+    kept[seeds] = kept[strangers] = kept[acts] = False
+    kept[acts][::ACTS_KEPT] = True
     kept[: corpus.asked] &= ~_like(matrices[0][: corpus.asked], seeds[::2], frame.plain.blocks[1])
     told = np.delete(frame.plain_weights, np.s_[corpus.articles : -1], axis=1)
     model = _taught(replace(frame, plain_weights=told), _unvoiced(corpus), matrices, kept)
