@@ -76,10 +76,13 @@ class Corpus:
 
 def fit(lesson: Lesson) -> Model:
     """The model of a lesson with at least two articles. Deterministic."""
+    from threadpoolctl import threadpool_limits  # noqa: PLC0415 - only training needs it
+
     collecting = gc.isenabled()
     gc.disable()  # a million small things are made here, and none in a circle
     try:
-        return _fit(lesson)
+        with threadpool_limits(1):  # more of them mostly wait, and burn what others need
+            return _fit(lesson)
     finally:
         if collecting:
             gc.enable()
