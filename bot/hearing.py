@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import Connection, RowMapping, func, insert, select
+from sqlalchemy import Connection, RowMapping, func, insert, select, update
 
 from bot import moments
 from bot.channels import Channel
@@ -268,8 +268,16 @@ class _Write:
         )
         for effect in turn.effects:
             self._effect(effect, heard, ids[0], entry_id)
+        if (home := turn.state.slots.get("province")) and home != before.slots.get("province"):
+            self._place(str(home))
         if any(isinstance(effect, Forget) for effect in turn.effects):
             self._forget(turn)
+
+    def _place(self, home: str) -> None:
+        """An open ticket that has no office yet learns where she is, also when she says it later."""
+        table = queries.ticket
+        mine = (table.c.conversation_id == self.held.id, table.c.closed_at.is_(None), table.c.office == "")
+        self.connection.execute(update(table).where(*mine).values(province=home[:32]))
 
     def consent(self, row: RowMapping, body: dict[str, Any]) -> None:
         """What a platform says about her will: details she shared, messages she no longer wants, a demand to forget."""

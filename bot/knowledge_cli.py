@@ -18,7 +18,7 @@ from pathlib import Path
 import click
 
 from bot.errors import ContentError, Refused
-from bot.knowledge import articles, deeds, governance, sheets, trial
+from bot.knowledge import articles, deeds, governance, office_for, sheets, trial
 from bot.knowledge.articles import TOPICS, Article
 from bot.knowledge.checking import check as check_root
 from bot.knowledge.governance import Approvals, Editor
@@ -116,11 +116,12 @@ def _word_faults(root: Path) -> list[Finding]:
 @click.pass_obj
 def place(tools: Tools, text: tuple[str, ...], asked: bool) -> None:
     """Xã, phường, huyện trong câu này nay thuộc đâu, tỉnh nào, văn phòng OSSO nào."""
-    from bot.nlu import load_places, named  # noqa: PLC0415 - only these commands need that room
+    from bot.nlu import homes, load_places, named  # noqa: PLC0415 - only these commands need that room
 
     said = " ".join(text)
     known = _shelf(tools).knowledge.provinces
-    spots = named(said, load_places(tools.root), asked=asked)
+    places = load_places(tools.root)
+    spots = named(said, places, asked=asked)
     for spot in spots:
         click.echo(f"“{said[spot.start : spot.end]}”: {', '.join(known[name].name for name in spot.provinces)}")
         for row in spot.rows[:MOST_PLACES]:
@@ -131,7 +132,7 @@ def place(tools: Tools, text: tuple[str, ...], asked: bool) -> None:
             click.echo(f"  … và {len(spot.rows) - MOST_PLACES} nơi khác")
         if len(spot.provinces) > 1:
             click.echo("  Nhiều tỉnh có tên này: OSSO sẽ hỏi lại.")
-        elif office := known[spot.provinces[0]].office:
+        elif office := office_for(homes(spot, places)[0], known):
             click.echo(f"  Văn phòng: {office}")
     if not spots:
         click.echo("Không thấy xã, phường, huyện nào trong câu này.")

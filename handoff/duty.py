@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 
 from sqlalchemy import Connection, and_, case, func, select
 
-from bot.knowledge.places import Province
+from bot.knowledge.places import Province, office_for
 from bot.rim import Duty, Roster
 from bot.store import models, queries
 from bot.store.database import Database
@@ -27,7 +27,6 @@ from handoff.routing import (
     Waiting,
     duty,
     excused,
-    office_for,
     on_duty,
     public_holidays,
 )

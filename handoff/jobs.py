@@ -14,7 +14,7 @@ from sqlalchemy import Connection, RowMapping, and_, func, or_, select, update
 from bot.clock import Job
 from bot.errors import Refused
 from bot.hearing import Holding, safe_contact
-from bot.knowledge.places import Province
+from bot.knowledge.places import Province, office_for
 from bot.outbox import safe_time
 from bot.store import queries
 from bot.store.media import kept, lend_again, token_of
@@ -38,7 +38,7 @@ from handoff.deeds import (
     window_of,
 )
 from handoff.duty import blocked, called, counsellors, presence, since, waiting
-from handoff.routing import AWAY_MS, AWAY_RED_MS, OFFER_MS, Waiting, escalate, office_for, plan, whom
+from handoff.routing import AWAY_MS, AWAY_RED_MS, OFFER_MS, Waiting, escalate, plan, whom
 from handoff.tickets import (
     CLOCK,
     HELD,

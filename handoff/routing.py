@@ -12,7 +12,6 @@ from typing import Literal
 
 import holidays
 
-from bot.knowledge.places import Province
 from bot.rim import Duty
 from handoff.accounts.staff import EVERYWHERE
 
@@ -204,23 +203,6 @@ def whom(
             return found
     near = choose(replace(ticket, since=min(ticket.since, now - SECOND_MS)), others, now)
     return near or next((one for one in others if one.on_call or one.on_shift), None)
-
-
-# --- offices ----------------------------------------------------------------------------------------------------------
-
-
-def office_for(province: str, provinces: Mapping[str, Province]) -> str:
-    """The office of a province by its id or any old or new name; empty where no office was opened."""
-    wanted = province.strip().casefold()
-    if not wanted:
-        return ""
-    for found in provinces.values():
-        for old, office in found.old_offices:
-            if wanted == old.casefold():
-                return office
-        if wanted in map(str.casefold, (found.id, found.name, found.short, *found.old, *found.aliases)):
-            return found.office
-    return ""
 
 
 # --- shifts -----------------------------------------------------------------------------------------------------------

@@ -30,7 +30,7 @@ from bot.messages import (
     Turn,
     World,
 )
-from bot.nlu import load_places
+from bot.nlu import entities, load_places
 from bot.safety import combine
 
 ROOT = Path(__file__).parent.parent
@@ -54,13 +54,11 @@ class PlainReader:
         self._exact = {fold(text): name for text, name in knowledge.examples(known.articles.values())}
         self._words = {name: set(fold(article.title).split()) for name, article in known.articles.items()}
         self._titles = knowledge.titles(known.articles.values())
-        self._places = {
-            fold(name): place.id for place in known.provinces.values() for name in (place.short, place.name, *place.old)
-        }
+        self._places = load_places(ROOT / "knowledge")
 
     def __call__(self, text: str, *, last_article: str = "", slots: Mapping[str, object] | None = None) -> Reading:
         plain = fold(text)
-        found = self._entities(plain)
+        found = self._entities(text)
         if name := self._exact.get(plain):
             return Reading(plain, plain, True, (Candidate(name, self._titles[name], 1.0),), 1.0, "answer", "", found)
         words = set(plain.split())
@@ -72,12 +70,12 @@ class PlainReader:
         act = "repeat" if plain == "nhac lai" else "foreign_ko" if re.search("[가-힣]", text) else ""
         return Reading(plain, plain, False, near, near[0].score if near else 0.0, band, act, found)  # type: ignore[arg-type]
 
-    def _entities(self, plain: str) -> tuple[Entity, ...]:
-        said = f" {plain} "
-        found = [
-            Entity(kind, value, name, said.index(f" {name} "), said.index(f" {name} ") + len(name))
-            for kind, table in (("province", self._places), ("country", COUNTRIES))
-            for name, value in table.items()
+    def _entities(self, text: str) -> tuple[Entity, ...]:
+        said = f" {fold(text)} "
+        found = [item for item in entities(text, places=self._places) if item.kind == "province"]
+        found += [
+            Entity("country", value, name, said.index(f" {name} "), said.index(f" {name} ") + len(name))
+            for name, value in COUNTRIES.items()
             if f" {name} " in said
         ]
         return tuple(sorted(found, key=lambda item: (item.start, item.end)))

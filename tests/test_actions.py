@@ -165,6 +165,8 @@ def events(name: str, slots: dict[str, Any], now: str = EVENING) -> dict[str, An
 
 def test_the_office_of_a_province_old_or_new() -> None:
     assert events("action_find_office", {"province": "hai-phong"})["office_name"] == "Văn phòng OSSO Hải Phòng"
+    assert events("action_find_office", {"province": "Hải Dương"})["office_name"] == "Văn phòng OSSO Hải Dương"
+    assert events("action_find_office", {"province": "Hậu Giang"})["office_name"] == "Văn phòng OSSO Hậu Giang"
     lai_chau = events("action_find_office", {"province": "lai-chau"})
     assert (lai_chau["office_found"], lai_chau["office_name"]) == (False, None)
     assert events("action_find_office", {"province": "atlantis"})["office_found"] is False

@@ -3,16 +3,20 @@ how a chat went, and giving up the place in the queue."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import cast
 
 import pytest
 from sqlalchemy import select
 
+from bot.knowledge import office_for
 from bot.messages import Message
-from bot.rim import Mind
+from bot.rim import Duty, Mind
 from bot.store import queries
 from bot.store.database import Database
-from handoff import appointments, deeds
+from bot.worker import Worker
+from handoff import appointments, deeds, jobs
+from handoff.desk.talk import _shown
 from handoff.tickets import Close
 from tests.dialogue import book, inside
 from tests.room import Room
@@ -89,6 +93,43 @@ def test_asking_anew_replaces_what_was_asked_or_agreed(room: Room) -> None:
     tap(room, "/skip")
     tap(room, "/skip")
     assert (statuses(room), reminder(room)) == (["moved", "moved", "asked"], 0)
+
+
+def noted(asked: list[str], place: str) -> Duty:
+    asked.append(place)
+    return Duty()
+
+
+@pytest.mark.parametrize(
+    ("said", "office"),
+    [
+        (("em ở Hải Dương, làm khai sinh cho con ở đâu", "gặp người"), "osso-haiduong"),
+        (("van phong o hai duong", "gặp người"), "osso-haiduong"),
+        (("văn phòng ở đâu", "kim thanh hai duong", "gặp người"), "osso-haiduong"),
+        (("văn phòng ở đâu", "huyện Long Mỹ", "gặp người"), "osso-haugiang"),
+        (("văn phòng ở đâu", "Hải Phòng", "gặp người"), "osso-haiphong"),
+        (("em cần giúp ngay", "em ở huyện Long Mỹ"), "osso-haugiang"),  # the ticket came before the question
+        (("gặp người", "văn phòng ở đâu", "Hải Phòng", "à không, em ở Hải Dương"), "osso-haiduong"),
+    ],
+)
+def test_her_ticket_goes_to_the_office_of_her_old_province(room: Room, said: tuple[str, ...], office: str) -> None:
+    asked: list[str] = []
+    room.stage.worker = Worker(replace(room.stage.rim, roster=lambda place, _skill, _now: noted(asked, place)))
+    for text in said:
+        room.later(1_000)
+        room.says(text, key=text)
+    jobs.route(room.desk, book().knowledge.provinces)
+    assert [tuple(row) for row in room.stage.rows("SELECT office FROM ticket")] == [(office,)]
+    room.later(1_000)
+    room.says("có ai không", key="late")
+    assert office_for(asked[-1], book().knowledge.provinces) == office, "the waiting words speak of that office"
+
+
+@pytest.mark.parametrize(
+    ("told", "read"), [("hai-phong", "Hải Phòng"), ("Hải Dương", "Hải Dương (Hải Phòng)"), ("ở xa lắm", "ở xa lắm")]
+)
+def test_the_desk_names_the_old_province_and_the_new(told: str, read: str) -> None:
+    assert _shown(Mind(book(), inside(), inside()), "province", told) == read
 
 
 def test_after_a_chat_she_is_asked_and_answers(room: Room) -> None:

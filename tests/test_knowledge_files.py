@@ -9,7 +9,7 @@ import pytest
 
 from bot import yamlfile
 from bot.errors import ContentError
-from bot.knowledge import examples, load, read, shorts, titles
+from bot.knowledge import OldOffice, examples, load, read, shorts, titles
 from bot.knowledge.articles import ARTICLE as SHAPE
 from bot.knowledge.shape import faults
 from bot.messages import Finding
@@ -70,7 +70,7 @@ def test_a_province_is_found_by_any_name(root: Path, name: str) -> None:
     found = load(root).province_of(name)
     assert found is not None
     assert found.id == "can-tho"
-    assert found.old_offices == (("Hậu Giang", "osso-mot"),)
+    assert found.old_offices == (OldOffice("Hậu Giang", "osso-mot"),)
 
 
 def test_an_unknown_province_is_none(root: Path) -> None:

@@ -83,8 +83,12 @@ def test_places_hang_together(knowledge: Knowledge) -> None:
     assert len(knowledge.provinces) == 34
     assert sum(len(province.old) for province in knowledge.provinces.values()) == 63
     for province in knowledge.provinces.values():
-        for office in filter(None, (province.office, *(office for _, office in province.old_offices))):
+        for office in filter(None, (province.office, *(one.office for one in province.old_offices))):
             assert office in knowledge.offices, province.id
+        for one in province.old_offices:
+            assert one.old in province.old
+            assert set(one.aliases) <= {*province.aliases, *province.abbreviations}, "only what is read in a text"
+            assert knowledge.offices[one.office].old_province == one.old
     assert {office.province for office in knowledge.offices.values()} <= set(knowledge.provinces)
     printed = [referral for referral in knowledge.referrals.values() if referral.printed]
     assert printed

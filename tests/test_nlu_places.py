@@ -9,12 +9,11 @@ import pytest
 import yaml
 from click.testing import CliRunner
 
-from bot.knowledge import load
+from bot.knowledge import Knowledge, load, office_for
 from bot.knowledge_cli import Tools, kb
-from bot.nlu import Places, communes, entities, load_places, named, syllable
+from bot.nlu import Places, communes, entities, homes, load_places, named, syllable
 from bot.nlu.communes import Communes, Row
-from bot.nlu.places import called
-from handoff.routing import office_for
+from bot.nlu.places import Spot, called
 
 KNOWLEDGE = Path(__file__).parents[1] / "knowledge"
 DATA = Path(__file__).parent / "data"
@@ -23,6 +22,11 @@ DATA = Path(__file__).parent / "data"
 @cache
 def places() -> Places:
     return load_places(KNOWLEDGE)
+
+
+@cache
+def load_knowledge() -> Knowledge:
+    return load(KNOWLEDGE)
 
 
 @cache
@@ -38,22 +42,22 @@ def provinces(text: str) -> list[str]:
 @pytest.mark.parametrize(
     ("text", "province"),
     [
-        ("em ở xã Kim Anh huyện Kim Thành", "hai-phong"),
-        ("em o xa kim anh huyen kim thanh", "hai-phong"),
+        ("em ở xã Kim Anh huyện Kim Thành", "Hải Dương"),
+        ("em o xa kim anh huyen kim thanh", "Hải Dương"),
         ("e o p. An Khanh Ninh Kieu can tho", "can-tho"),
-        ("nhà em ở Vị Thủy Hậu Giang", "can-tho"),
-        ("Kim Thành Hải Dương", "hai-phong"),
-        ("huyện Long Mỹ", "can-tho"),
-        ("thị xã Long Mỹ", "can-tho"),
+        ("nhà em ở Vị Thủy Hậu Giang", "Hậu Giang"),
+        ("Kim Thành Hải Dương", "Hải Dương"),
+        ("huyện Long Mỹ", "Hậu Giang"),
+        ("thị xã Long Mỹ", "Hậu Giang"),
         ("Q. Ninh Kiều", "can-tho"),
-        ("tx. Chí Linh", "hai-phong"),
+        ("tx. Chí Linh", "Hải Dương"),
         ("tp Thủ Đức", "ho-chi-minh"),
         ("em o quan 8", "ho-chi-minh"),
         ("Phường 5, Quận 8", "ho-chi-minh"),
         ("quận 9 cũ", "ho-chi-minh"),
         ("xã Tân Lập huyện Vũ Thư", "hung-yen"),
-        ("huyện Kim Thành, xã Kim Anh", "hai-phong"),
-        ("Châu Thành, Hậu Giang", "can-tho"),
+        ("huyện Kim Thành, xã Kim Anh", "Hải Dương"),
+        ("Châu Thành, Hậu Giang", "Hậu Giang"),
         ("Châu Thành Sóc Trăng", "can-tho"),
         ("em ở Cát Tiên Lâm Đồng", "lam-dong"),
         ("xã Ea H'leo", "dak-lak"),
@@ -61,7 +65,7 @@ def provinces(text: str) -> list[str]:
         ("phường Vĩnh Nguơn châu đốc", "an-giang"),
         ("huyện Hòa Bình", "ca-mau"),  # not the province of that name
         ("Mĩ Lộc Nam Định", "ninh-binh"),
-        ("thị trấn Phú Thái", "hai-phong"),
+        ("thị trấn Phú Thái", "Hải Dương"),
     ],
 )
 def test_one_province_is_certain(text: str, province: str) -> None:
@@ -229,14 +233,54 @@ def test_faults_are_told_with_their_line(tmp_path: Path, lines: str, line: int, 
     assert (line, code) in [(found.line, found.code) for found in communes.read(path, called(KNOWLEDGE), root=tmp_path)]
 
 
-def test_what_she_names_leads_to_the_office_there() -> None:
-    known = load(KNOWLEDGE).provinces
-    for text, office in (
-        ("nhà em ở Vị Thủy Hậu Giang", "osso-cantho"),
-        ("em ở xã Kim Anh huyện Kim Thành", "osso-haiphong"),
-    ):
-        assert {office_for(place, known) for place in provinces(text)} == {office}
-    assert office_for(provinces("quận 8")[0], known) == ""
+@pytest.mark.parametrize(
+    ("text", "office"),
+    [
+        ("Hải Dương", "osso-haiduong"),
+        ("hai duong", "osso-haiduong"),
+        ("quê em ở hd", "osso-haiduong"),
+        ("em ở Chí Linh", "osso-haiduong"),
+        ("kim thanh hai duong", "osso-haiduong"),
+        ("em ở xã Kim Anh huyện Kim Thành", "osso-haiduong"),
+        ("huyện Kim Thành, Hải Phòng", "osso-haiduong"),
+        ("xã Phú Thái, Hải Phòng", "osso-haiduong"),  # new, and all of it was in Hải Dương
+        ("Hải Dương, nay là Hải Phòng", "osso-haiduong"),
+        ("Hải Phòng (Hải Dương cũ)", "osso-haiduong"),
+        ("không phải Hải Dương, Hải Phòng", "osso-haiphong"),
+        ("trước ở Hải Dương giờ ở Hải Phòng", "osso-haiphong"),
+        ("quận Hồng Bàng", "osso-haiphong"),
+        ("Hải Phòng", "osso-haiphong"),
+        ("nhà em ở Vị Thủy Hậu Giang", "osso-haugiang"),
+        ("huyen long my", "osso-haugiang"),
+        ("xã Trường Long Tây", "osso-haugiang"),
+        ("Ngã Bảy", "osso-haugiang"),
+        ("Sóc Trăng", "osso-cantho"),
+        ("quận Ninh Kiều", "osso-cantho"),
+        ("quận 8", ""),
+    ],
+)
+def test_what_she_names_leads_to_the_office_of_her_old_province(text: str, office: str) -> None:
+    assert office_for(provinces(text)[-1], load_knowledge().provinces) == office
+
+
+def test_a_place_tells_an_old_province_only_when_all_of_it_was_there() -> None:
+    """Every line of the list: an old commune or district says it itself, a new commune by its parts."""
+    ids, own = places().ids, set(places().homes.values())
+    parts: dict[tuple[str, str], set[str]] = {}
+    for row in rows():
+        if row.old:
+            parts.setdefault((row.now, row.province), set()).add(row.old_province)
+    told = {"old": 0, "new": 0, "mixed": 0}
+    for row in rows():
+        if ids.get(row.province.lower()) not in {ids[name.lower()] for name in own}:
+            continue
+        olds = {row.old_province} if row.old_province else parts.get((row.now, row.province), set())
+        home = olds.copy().pop() if len(olds) == 1 and olds <= own else ids[row.province.lower()]
+        told["mixed" if len(olds) != 1 else "old" if row.old_province else "new"] += 1
+        assert homes(Spot(0, 0, (row,), (ids[row.province.lower()],)), places()) == (home,), row
+    assert told["old"] > 500
+    assert told["new"] > 150
+    assert told["mixed"] > 0
 
 
 def test_staff_can_try_it() -> None:
@@ -244,5 +288,6 @@ def test_staff_can_try_it() -> None:
     told = CliRunner().invoke(kb, ["place", "em", "ở", "xã Kim Anh huyện Kim Thành"], obj=tools).output
     assert "Thành phố Hải Phòng" in told
     assert "Xã Phú Thái" in told
+    assert "Văn phòng: osso-haiduong" in told
     assert "OSSO sẽ hỏi lại" in CliRunner().invoke(kb, ["place", "xã Tân Lập"], obj=tools).output
     assert "Không thấy" in CliRunner().invoke(kb, ["place", "em muốn ly hôn"], obj=tools).output

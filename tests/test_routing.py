@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bot.knowledge.places import Province
+from bot.knowledge.places import OldOffice, Province, home_for, office_for
 from bot.moments import soon
 from handoff.routing import (
     DAY,
@@ -32,7 +32,6 @@ from handoff.routing import (
     escalate,
     fits,
     next_for,
-    office_for,
     on_duty,
     opens_at,
     order,
@@ -170,25 +169,35 @@ PROVINCES = {
         "Hải Phòng",
         old=("Hải Phòng", "Hải Dương"),
         office="osso-haiphong",
-        old_offices=(("Hải Dương", "osso-haiduong"),),
+        old_offices=(OldOffice("Hải Dương", "osso-haiduong", ("chí linh", "hd")),),
     ),
     "hue": Province("hue", "Thành phố Huế", "Huế", old=("Thừa Thiên Huế",)),
 }
 
 
 @pytest.mark.parametrize(
-    ("said", "office"),
+    ("said", "home", "office"),
     [
-        ("hai-phong", "osso-haiphong"),
-        ("Hải Phòng", "osso-haiphong"),
-        ("hải dương", "osso-haiduong"),
-        ("hue", ""),
-        ("", ""),
-        ("Paris", ""),
+        ("hai-phong", "hai-phong", "osso-haiphong"),
+        ("Hải Phòng", "hai-phong", "osso-haiphong"),
+        ("hải dương", "Hải Dương", "osso-haiduong"),
+        (" Chí Linh ", "Hải Dương", "osso-haiduong"),
+        ("HD", "Hải Dương", "osso-haiduong"),
+        ("Thừa Thiên Huế", "hue", ""),  # no office of its own: the present province says as much
+        ("hue", "hue", ""),
+        ("", "", ""),
+        ("Paris", "", ""),
     ],
 )
-def test_office_by_old_and_new_province(said: str, office: str) -> None:
+def test_office_by_old_and_new_province(said: str, home: str, office: str) -> None:
+    assert home_for(said, PROVINCES) == home
     assert office_for(said, PROVINCES) == office
+    assert office_for(home, PROVINCES) == office, "what the slot holds leads to the same office"
+
+
+def test_the_only_office_of_a_province_is_for_all_of_it() -> None:
+    moved = replace(PROVINCES["hai-phong"], office="")
+    assert office_for("Hải Phòng", {moved.id: moved}) == "osso-haiduong"
 
 
 # --- the roster -------------------------------------------------------------------------------------------------------

@@ -20,7 +20,7 @@ from rasa_sdk.forms import ValidationAction
 
 from bot.flows.deeds import DEEDS, Deed, Setting
 from bot.flows.words import fold
-from bot.knowledge import Knowledge
+from bot.knowledge import Knowledge, office_for
 from bot.nlu import entities
 
 Events = list[dict[str, Any]]
@@ -63,9 +63,7 @@ class FindOffice(Action):  # type: ignore[misc]  # rasa_sdk is not typed
 
     async def run(self, dispatcher: CollectingDispatcher, tracker: Tracker, domain: Domain) -> Events:
         known = self._knowledge
-        province = known.provinces.get(str(tracker.get_slot("province")))
-        ids = [province.office, *(office for _, office in province.old_offices)] if province else []
-        office = next((known.offices[name] for name in ids if name in known.offices), None)
+        office = known.offices.get(office_for(str(tracker.get_slot("province") or ""), known.provinces))
         return [
             SlotSet("office_found", office is not None),
             SlotSet("office_name", office.name if office else None),

@@ -54,7 +54,7 @@ def answer(talk: Talk, state: State, article: Article) -> Turn:
     told = render(
         article,
         country=str(slots.get("country") or ""),
-        province=str(slots.get("province") or ""),
+        province=talk.province(slots),
         choices=_room(talk),
         links=shorts(talk.served().values()),
     )
@@ -72,7 +72,11 @@ def case(talk: Talk, state: State, article: Article, value: str) -> Turn:
     """She told which country or province; it is remembered for the next answer too."""
     if not article.variants:
         return answer(talk, state, article)
-    known = replace(state, slots={**state.slots, article.variants.slot: value})
+    slots = {**state.slots, article.variants.slot: value}
+    value = talk.province(slots) if article.variants.slot == "province" else value
+    if article.variants.slot == "province" and talk.province(state.slots) == slots["province"]:
+        slots = dict(state.slots)  # a tap on the province says less than the old one she named
+    known = replace(state, slots=slots)
     told = render_case(
         article,
         value,

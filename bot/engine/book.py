@@ -12,7 +12,7 @@ from bot.flows.conditions import Scalar
 from bot.flows.deeds import DEEDS, Setting
 from bot.flows.values import Flows, Response
 from bot.flows.walk import Done, Said, Slots
-from bot.knowledge import Article, Knowledge, Province
+from bot.knowledge import Article, Knowledge, Office, home_for, office_for
 from bot.messages import Choice, Danger, Effect, Heard, OpenTicket, Reading, Reply, Skill, State, Turn
 from bot.nlu import Places
 from bot.texts import LOCALES, Texts
@@ -213,6 +213,16 @@ class Talk:
             return self.book.texts.get(locale, COUNTRIES[text])
         return text
 
+    def home(self, office: Office) -> str:
+        """What the slot `province` holds for a woman who is near this office."""
+        return home_for(office.old_province or office.province, self.book.knowledge.provinces)
+
+    def province(self, slots: Slots) -> str:
+        """The id of the present province she is in, or whatever else she told of it; empty when not known."""
+        told = str(slots.get("province") or "")
+        found = self.book.knowledge.province_of(told)
+        return found.id if found else told
+
     def _variant(self, name: str, slots: Slots) -> Response:
         channel = self.heard.world.channel
         fitting = [
@@ -230,8 +240,7 @@ class Talk:
         found: list[Effect] = []
         for item in did:
             if isinstance(item, Done):
-                place = self.book.knowledge.provinces.get(str(item.slots.get("province")))
-                office = place.office if place else ""
+                office = office_for(str(item.slots.get("province") or ""), self.book.knowledge.provinces)
                 found += DEEDS[item.name](
                     item.slots, Setting(state.topic, state.article, state.locale, self.skill(state), office)
                 )
@@ -278,7 +287,3 @@ def then(first: Turn, second: Turn) -> Turn:
 
 def person_choice(talk: Talk, state: State) -> Choice:
     return Choice(talk.book.texts.get(state.locale, "Gặp tư vấn viên"), PERSON)
-
-
-def province_named(knowledge: Knowledge, text: str) -> Province | None:
-    return knowledge.provinces.get(text) or knowledge.province_of(text)

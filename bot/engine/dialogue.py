@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from bot.engine import answers, whereabouts
-from bot.engine.book import SMALLTALK, Talk, locale_of, province_named, then
+from bot.engine.book import SMALLTALK, Talk, locale_of, then
 from bot.engine.places import nearest
 from bot.flows.checks import typed
 from bot.flows.conditions import Scalar, holds
@@ -15,6 +15,7 @@ from bot.flows.deeds import CLEAN_STACK
 from bot.flows.values import Collect, Slot
 from bot.flows.walk import Done, Walk, at, go_on, start
 from bot.flows.words import fold
+from bot.knowledge import home_for
 from bot.messages import OpenTicket, Reply, RunAction, State, Turn
 
 MOST_SUSPENDED = 5
@@ -127,7 +128,7 @@ def hear(talk: Talk, state: State, question: Collect) -> Turn:
     if talk.heard.attachments and ear.media == "location" and "province" in slot.entities:
         place = talk.heard.attachments[0]
         if office := nearest(talk.book.knowledge, place.latitude, place.longitude):
-            return fill(talk, state, question, office.province)
+            return fill(talk, state, question, talk.home(office))
     if ear.media:
         return _led_away(talk, state)
     if ear.reading.exact:
@@ -137,10 +138,19 @@ def hear(talk: Talk, state: State, question: Collect) -> Turn:
     asking = ear.sure and asks(ear.text)
     value = None if asking and len(ear.text.split()) > 3 else understood(talk, slot)
     if value is not None:
-        return fill(talk, state, question, value)
+        return fill(talk, state, question, _meant(talk, state, question, value))
     if "province" in slot.entities and not asking and (turn := whereabouts.which(talk, state, question)):
         return turn
     return _led_away(talk, state)
+
+
+def _meant(talk: Talk, state: State, question: Collect, value: Scalar) -> Scalar:
+    """Of the old provinces just offered the one that lies there now: “Hải Phòng” after “Hải Dương hay Nghệ An?”."""
+    if question.slot != "province":
+        return value
+    taps = [match[2] for choice in state.offered if (match := _SET.fullmatch(choice.payload))]
+    within = [home for home in taps if talk.province({"province": home}) == value]
+    return within[0] if len(within) == 1 else value
 
 
 def triggered(talk: Talk, state: State) -> str:
@@ -163,8 +173,8 @@ def understood(talk: Talk, slot: Slot) -> Scalar:
             if (fitting := typed(slot, str(value))) is not None:
                 return fitting
     if "province" in slot.entities:
-        if place := province_named(talk.book.knowledge, text.strip()):
-            return place.id
+        if home := home_for(text, talk.book.knowledge.provinces):
+            return home
         _, found = whereabouts.provinces(talk)
         if len(found) == 1:
             return found[0]
@@ -356,9 +366,8 @@ def payload_turn(talk: Talk, state: State) -> Turn | None:
 
 
 def _canonical(talk: Talk, slot: Slot, value: str) -> Scalar:
-    if "province" in slot.entities and (place := province_named(talk.book.knowledge, value)):
-        return place.id
-    return value
+    home = home_for(value, talk.book.knowledge.provinces) if "province" in slot.entities else ""
+    return home or value
 
 
 def asks(text: str) -> bool:

@@ -331,7 +331,7 @@ def _asked(talk: Talk, state: State) -> Turn:
     if ear.media == "location" and talk.heard.attachments:
         place = talk.heard.attachments[0]
         if office := nearest(talk.book.knowledge, place.latitude, place.longitude):
-            return dialogue.begin(talk, state, "find_office", {"province": office.province})
+            return dialogue.begin(talk, state, "find_office", {"province": talk.home(office)})
         return dialogue.begin(talk, state, "find_office")
     if turn := _said_anew(talk, state):
         return turn
@@ -489,6 +489,7 @@ def _alive(payload: str) -> bool:
 
 def _finish(talk: Talk, before: State, turn: Turn, *, going_on: bool = False) -> Turn:
     """Fits the choices to her channel and writes down what was said and offered."""
+    turn = _placed(talk, turn)
     replies = tuple(_fitted(reply, talk.heard.world.choices) for reply in turn.replies if reply.text or reply.image)
     offered = next((reply.choices for reply in reversed(turn.replies) if reply.choices), ())
     if not offered and (going_on or not replies):
@@ -502,6 +503,23 @@ def _finish(talk: Talk, before: State, turn: Turn, *, going_on: bool = False) ->
         welcomed=turn.state.welcomed or turn.decision == "safety",
     )
     return replace(turn, state=state, replies=replies)
+
+
+def _placed(talk: Talk, turn: Turn) -> Turn:
+    """Where she says in passing that she is: kept unless she told it already, or more exact than that; and a ticket
+    of this turn knows it."""
+    told = turn.state.slots.get("province")
+    home = whereabouts.mentioned(talk)
+    if home and told in (None, talk.province({"province": home})):
+        turn = replace(turn, state=replace(turn.state, slots={**turn.state.slots, "province": home}))
+    known = turn.state.slots.get("province")
+    if not isinstance(known, str):
+        return turn
+    effects = (
+        replace(effect, province=known) if isinstance(effect, OpenTicket) and not effect.province else effect
+        for effect in turn.effects
+    )
+    return replace(turn, effects=tuple(effects))
 
 
 def _fitted(reply: Reply, most: int) -> Reply:

@@ -15,7 +15,7 @@ from bot.flows.values import Collect
 from bot.flows.words import fold
 from bot.knowledge import shorts
 from bot.messages import Choice, State, Turn
-from bot.nlu import Row, Spot, named
+from bot.nlu import Row, Spot, homes, named
 
 FEW = 3  # words beside a place that is all she says
 ADDRESS = 20  # words of the longest address
@@ -24,6 +24,22 @@ _ASKS = re.compile(
     r"\b(?:thuoc (?:tinh|xa|phuong|thanh pho|dau|ve dau|noi nao)|(?:sap )?nhap (?:vao|vo|ve|voi|lai)|doi (?:ten|thanh)"
     r"|ten (?:moi|gi)|(?:gio|nay|moi) (?:la|goi|thuoc|thanh|ten)|(?:xa|phuong|tinh) (?:nao|gi)\b|ve (?:dau|mo|tinh|xa))"
 )
+
+_ME = "em|e|minh|toi|tui|chau"
+_HERS = rf"(?:(?:nha|que|gia dinh|me con) (?:{_ME}))"
+_LIVES = re.compile(  # ends before a place where she is: “hiện em đang ở tỉnh …”, “nhà em ở thôn 3, …”, “quê …”
+    rf"(?:^|(?P<before>\S+) )(?:(?:{_ME}|{_HERS}|nha|que) "
+    r"(?:(?:thi|la|hien|tai|dang|bay|gio|nay|van|cung|thue|song|tro|tam|thuong|tru|goc) )*"
+    rf"(?:o|tai|que|que o|nguoi|dan)|{_HERS}|que)"
+    r"(?: (?:tinh|tp|thanh pho))?(?: (?:thon|xom|ap|khu|khom|to|lang|duong|ngo|so|xa|phuong|huyen|quan|thi|gan)\b"
+    r"(?:(?! (?:o|ve|tu|sang|di|lam|chong) ).){0,60})?$"
+)
+_OTHERS = frozenset(  # before “em ở”: somebody else, or another time
+    "chong con me bo ba ma cha anh chi ong chau ban nguoi ho ty vo dua be gai trai co chu bac di cau mo thim noi ngoai "
+    "cua khau ban neu hoi luc khi truoc mua ban thue xay".split()
+)
+_OPENING = re.compile(r"^(?:da|vang|chao|thua|alo|hi|ad|osso)(?: (?:da|vang|chi|c|oi|a|ad|admin|osso|co))* (?=\S)")
+_MAY_I = re.compile(r"(?:co )?(?:duoc|dc) (?:khong|ko|k)\b")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +55,32 @@ class _Group:
 
 
 def provinces(talk: Talk) -> tuple[str, tuple[str, ...]]:
-    """(the place her answer to “where are you?” names, the provinces it may lie in, the likeliest first)."""
+    """(the place her answer to “where are you?” names, the provinces it may lie in, as the slot holds them, likeliest
+    first)."""
     spots = named(talk.ear.text, talk.book.places, asked=True)
-    return (talk.ear.text[spots[-1].start : spots[-1].end], spots[-1].provinces) if spots else ("", ())
+    if not spots:
+        return "", ()
+    return talk.ear.text[spots[-1].start : spots[-1].end], homes(spots[-1], talk.book.places)
+
+
+def mentioned(talk: Talk) -> str:
+    """Where she says in passing that she is (“em ở Hải Dương, làm khai sinh cho con ở đâu”), as the slot `province`
+    holds it; empty when she does not say."""
+    found = [item for item in talk.ear.reading.entities if item.kind == "province"]
+    spots = named(talk.ear.text, talk.book.places) if found else ()
+    for item in reversed(found):
+        start = min([item.start, *(spot.start for spot in spots if spot.start <= item.start < spot.end)])
+        if _lives(talk.ear.text[:start]) and not _MAY_I.match(fold(talk.ear.text[item.end :])):
+            return item.value
+    return ""
+
+
+def _lives(before: str) -> bool:
+    """Whether these words, just before a place, say that she is there."""
+    sentence = re.split(r"[.;!?\n]", before)[-1]
+    said = _OPENING.sub("", " , ".join(fold(part) for part in sentence.split(",")).strip(" ,") + " ").strip()
+    match = _LIVES.search(said)
+    return match is not None and (match["before"] or "") not in _OTHERS
 
 
 def which(talk: Talk, state: State, question: Collect) -> Turn | None:
@@ -49,8 +88,8 @@ def which(talk: Talk, state: State, question: Collect) -> Turn | None:
     place, found = provinces(talk)
     if len(found) < 2 or state.unknowns:
         return None
-    known = talk.book.knowledge.provinces
-    choices = [Choice(known[name].short, f"/SetSlots({question.slot}={name})") for name in found if name in known]
+    shown = ((talk.shown("province", home, state.locale), home) for home in found)
+    choices = [Choice(title, f"/SetSlots({question.slot}={home})") for title, home in shown]
     reply = talk.say("utter_which_province", state, {**state.slots, "place": place})
     last = reply.choices if question.skip else (person_choice(talk, state),)
     reply = replace(reply, choices=(*choices[: _room(talk)], *last))
@@ -104,7 +143,7 @@ def _told(talk: Talk, state: State, spot: Spot) -> Turn:
     kind = "split" if len(group.now) > 1 else group.kind
     slots = {**state.slots, "place": group.name, "now": now}
     if len(spot.provinces) == 1:
-        state = replace(state, slots={**state.slots, "province": spot.provinces[0]})
+        state = replace(state, slots={**state.slots, "province": homes(spot, talk.book.places)[0]})
     reply = talk.say(f"utter_place_{kind}", state, slots)
     return Turn(replace(state, unknowns=0), (reply,), decision="answer", why=(f"where a place lies now: {kind}",))
 

@@ -9,7 +9,7 @@ from bot.knowledge.checking import check, check_article, judge, read_style
 from bot.knowledge.governance import Approval, Approvals, Editor, approved, may_publish, may_review
 from bot.knowledge.library import Held, Library
 from bot.knowledge.loading import Knowledge, Shelf, examples, load, read, shorts, titles
-from bot.knowledge.places import Contact, Office, Province, Referral
+from bot.knowledge.places import Contact, Office, OldOffice, Province, Referral, home_for, office_for
 from bot.knowledge.render import Rendered, render, render_case, render_part
 from bot.knowledge.writing import fingerprint, save, save_all, to_data, write_article
 
@@ -26,6 +26,7 @@ __all__ = [
     "Knowledge",
     "Library",
     "Office",
+    "OldOffice",
     "Province",
     "Referral",
     "Rendered",
@@ -37,10 +38,12 @@ __all__ = [
     "check_article",
     "examples",
     "fingerprint",
+    "home_for",
     "judge",
     "load",
     "may_publish",
     "may_review",
+    "office_for",
     "read",
     "read_style",
     "render",

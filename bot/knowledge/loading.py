@@ -56,8 +56,7 @@ class Knowledge:
         """The present province for its id or any old, new or other name, exactly written but for case."""
         wanted = name.casefold()
         for found in self.provinces.values():
-            names = (found.id, found.name, found.short, *found.old, *found.aliases, *found.abbreviations)
-            if wanted in map(str.casefold, names):
+            if wanted in map(str.casefold, found.names):
                 return found
         return None
 

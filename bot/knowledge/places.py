@@ -71,6 +71,15 @@ Referral = Contact
 
 
 @dataclass(frozen=True, slots=True)
+class OldOffice:
+    """The office of a province that was merged into another. `aliases`: other names that mean this one alone."""
+
+    old: str
+    office: str  # office id
+    aliases: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Province:
     """One of the 34 provinces and cities since 2025-07-01. `old` are the provinces that became it, itself too.
 
@@ -85,7 +94,33 @@ class Province:
     aliases: tuple[str, ...] = ()
     abbreviations: tuple[str, ...] = ()
     office: str = ""  # office id
-    old_offices: tuple[tuple[str, str], ...] = ()  # (old province, office id)
+    old_offices: tuple[OldOffice, ...] = ()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return (self.id, self.name, self.short, *self.old, *self.aliases, *self.abbreviations)
+
+
+def home_for(name: str, provinces: Mapping[str, Province]) -> str:
+    """What the slot `province` holds for a name, exactly written but for case: the id of the present province; the old
+    province's name where that has an office of its own; empty when nobody knows it."""
+    return _home(name, provinces)[0]
+
+
+def office_for(name: str, provinces: Mapping[str, Province]) -> str:
+    """The id of the office for a province by its id or any old or new name; empty where no office was opened."""
+    return _home(name, provinces)[1]
+
+
+def _home(name: str, provinces: Mapping[str, Province]) -> tuple[str, str]:
+    wanted = name.strip().casefold()
+    for found in provinces.values():
+        for before in found.old_offices:
+            if wanted in map(str.casefold, (before.old, *before.aliases)):
+                return before.old, before.office
+        if wanted in map(str.casefold, found.names):
+            return found.id, found.office or next((before.office for before in found.old_offices), "")
+    return "", ""
 
 
 _ID = Text(60, ID, "can-tho")
@@ -162,7 +197,15 @@ PROVINCES = Fields(
                         "abbreviations": Field(_LIST, "viết tắt"),
                         "office": Field(_ID, "mã văn phòng OSSO ở đó"),
                         "old_offices": Field(
-                            Items(Fields({"old": Field(Text(60), "tỉnh cũ"), "office": Field(_ID, "mã văn phòng")})),
+                            Items(
+                                Fields(
+                                    {
+                                        "old": Field(Text(32), "tỉnh cũ", required=True),
+                                        "office": Field(_ID, "mã văn phòng", required=True),
+                                        "aliases": Field(_LIST, "tên khác của riêng tỉnh cũ"),
+                                    }
+                                )
+                            ),
                             "văn phòng ở tỉnh cũ",
                         ),
                     },
@@ -182,7 +225,7 @@ def contact(data: Mapping[str, Any]) -> Contact:
 
 
 def province(data: Mapping[str, Any]) -> Province:
-    old = tuple((item["old"], item["office"]) for item in data.get("old_offices") or ())
+    old = tuple(OldOffice(**_values(item)) for item in data.get("old_offices") or ())
     return Province(**_values(data) | {"old_offices": old})
 
 

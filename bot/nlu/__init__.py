@@ -7,7 +7,7 @@ from bot.nlu.entities import entities, named
 from bot.nlu.match import Matcher
 from bot.nlu.normalise import Normalised, Words, normalise
 from bot.nlu.outside import load_out_of_scope
-from bot.nlu.places import Places, Spot, load_places
+from bot.nlu.places import Places, Spot, homes, load_places
 from bot.nlu.words import load as load_words
 
 __all__ = [
@@ -19,6 +19,7 @@ __all__ = [
     "Spot",
     "Words",
     "entities",
+    "homes",
     "load_acts",
     "load_out_of_scope",
     "load_places",

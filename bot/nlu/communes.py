@@ -86,6 +86,13 @@ class Communes:
                 found.append(Row(*cells))
         return found
 
+    def before(self, commune: Row) -> frozenset[str]:
+        """The old provinces that a new commune was made of."""
+        found = re.finditer(
+            rb"\t([^\t\n]+)\t%b\t" % re.escape(f"{commune.now}\t{commune.province}".encode()), self.lines
+        )
+        return frozenset(match[1].decode("utf-8", "replace") for match in found)
+
 
 def load(path: Path) -> Communes:
     """The list, or an empty one when there is none."""

@@ -9,7 +9,7 @@ import re
 import unicodedata
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, timezone
 from functools import cache
 
@@ -17,7 +17,7 @@ import phonenumbers
 
 from bot.messages import Entity
 from bot.nlu import syllable
-from bot.nlu.places import Form, Places, Spot, fits, spots
+from bot.nlu.places import Form, Places, Spot, fits, homes, spots
 
 LONGEST = 4_000
 VIETNAM = timezone(timedelta(hours=7))
@@ -27,6 +27,10 @@ _ABROAD = frozenset("ben o tu sang qua ve di nuoc nguoi chong chu tieng lai vo t
 _COMPOUNDS = frozenset(
     "tam hoc tuan thu cap uong binh xi sat hoa vien doan lan on ket ke".split()
 )  # trung tâm, cam đoan
+_NOW_CALLED = re.compile(  # between the old name of a province and the new one
+    r"[\W_]*(?:(?:nay|gio|bay|hien|da|la|thuoc|thanh|pho|tinh|tp|vao|sap|nhap|cu|moi|thi|doi|ten)\b[\W_]*)*"
+)
+_NOT = re.compile(r"\b(?:khong|dau|chang|chu)(?: phai)?(?: la| o)*\W*$")
 _COUNTRIES: Mapping[str, str] = {  # a form with * counts only after a word for going or being somewhere
     "korea": "hàn quốc|hàn xẻng|nam hàn|đại hàn|korea|hq|한국|*hàn",
     "taiwan": "đài loan|taiwan|đài bắc|cao hùng|đài trung|台灣|台湾|*đài",
@@ -156,18 +160,42 @@ def named(text: str, places: Places, *, asked: bool = False) -> tuple[Spot, ...]
 
 def _placed(flat: _Flat, places: Places) -> Iterator[Entity]:
     """Provinces by their own names, and by those of their districts and communes when these leave no doubt. “Huyện Hòa
-    Bình” and “xã Thái Bình” are not the provinces of that name."""
+    Bình” and “xã Thái Bình” are not the provinces of that name. “Kim Thành, Hải Phòng” was in Hải Dương."""
     said = list(_provinces(flat, places))
     for spot in spots(flat.words(), flat.marked, places):
         start, end = flat.at[spot.start], flat.at[spot.end]
         over = [item for item in said if item.start < end and start < item.end]
-        sure = len(spot.provinces) == 1
-        if any(sure and item.value == spot.provinces[0] for item in over) or (over and not spot.cued):
+        home = homes(spot, places)[0] if len(spot.provinces) == 1 else ""
+        if home and (same := [item for item in over if _now(item, places) == spot.provinces[0]]):
+            if home != spot.provinces[0]:
+                said = [replace(item, value=home) if item in same else item for item in said]
+            continue
+        if over and not spot.cued:
             continue
         said = [item for item in said if item not in over]
-        if sure:
-            said.append(flat.entity("province", spot.provinces[0], start=spot.start, end=spot.end))
-    yield from said
+        if home:
+            said.append(flat.entity("province", home, start=spot.start, end=spot.end))
+    yield from _renamed(sorted(said, key=lambda item: item.start), flat.raw, places)
+
+
+def _now(item: Entity, places: Places) -> str:
+    """The id of the present province."""
+    return places.ids.get(item.value.lower(), item.value)
+
+
+def _renamed(said: list[Entity], raw: str, places: Places) -> Iterator[Entity]:
+    """“Hải Dương, nay là Hải Phòng” names one place, by the name it had: the new name alone would say less."""
+    before = None
+    for item in said:
+        if (
+            before
+            and before.value != item.value == _now(before, places)
+            and _NOW_CALLED.fullmatch(syllable.strip(raw[before.end : item.start].lower()))
+            and not _NOT.search(syllable.strip(raw[max(before.start - 40, 0) : before.start].lower()))
+        ):
+            item = replace(item, value=before.value)  # noqa: PLW2901 - the same place, said exactly
+        yield item
+        before = item
 
 
 def _provinces(flat: _Flat, places: Places) -> Iterator[Entity]:
@@ -178,7 +206,8 @@ def _provinces(flat: _Flat, places: Places) -> Iterator[Entity]:
         for form, place, cued in places.names.get(words[at][1], ()):
             alone = len(form) == len(words)
             if fits(words, at, form) and (not cued or alone or (at > 0 and words[at - 1][1] in _CUES)):
-                yield flat.entity("province", place, start=words[at][2], end=words[at + len(form) - 1][3])
+                home = places.homes.get(form, place)
+                yield flat.entity("province", home, start=words[at][2], end=words[at + len(form) - 1][3])
                 step = len(form)
                 break
         at += step

@@ -43,13 +43,15 @@ class Places:
     """Names of provinces: first plain token -> (form, province id, needs a cue before it); and the list of communes.
 
     `ids` gives a province's id for every name it has or had, in lower case; `gone` are the plain names that no province
-    has any more; `keys` are all names as keys of the list.
+    has any more; `keys` are all names as keys of the list. `homes` are the names of old provinces that have an
+    office of their own -> what the slot `province` holds for them (`bot.knowledge.places.home_for`).
     """
 
     names: Mapping[str, tuple[tuple[Form, str, bool], ...]] = field(default_factory=dict)
     ids: Mapping[str, str] = field(default_factory=dict)
     gone: frozenset[str] = frozenset()
     keys: frozenset[str] = frozenset()
+    homes: Mapping[Form, str] = field(default_factory=dict)
     communes: Communes = field(default_factory=Communes)
 
 
@@ -72,6 +74,7 @@ def load_places(root: Path) -> Places:
     entry is passed over."""
     document, _ = yamlfile.read(root / "provinces.yml")
     names: dict[str, set[tuple[Form, str, bool]]] = defaultdict(set)
+    homes: dict[Form, str] = {}
     ids: dict[str, str] = {}
     now: set[str] = set()
     rows = document.data.get("provinces", []) if document and isinstance(document.data, dict) else []
@@ -79,9 +82,10 @@ def load_places(root: Path) -> Places:
         called = [str(n) for n in (row.get("short"), *(row.get("old") or ())) if n]
         plain = [*called, *(str(n) for n in row.get("aliases") or ())]
         for name, cued in [(n, False) for n in plain] + [(str(n), True) for n in row.get("abbreviations") or ()]:
-            form = tuple(syllable.settle(t) for t in _WORD.findall(unicodedata.normalize("NFC", name.lower())))
-            if form:
+            if form := _form(name):
                 names[syllable.strip(form[0])].add((form, str(row.get("id", "")), cued or form in _COMMON))
+        for one in row.get("old_offices") or ():
+            homes |= {_form(str(n)): str(one.get("old")) for n in (one.get("old"), *(one.get("aliases") or ()))}
         ids |= {name.lower(): str(row.get("id", "")) for name in called}
         now |= {syllable.strip(name.lower()) for name in called[:1]}
     return Places(
@@ -89,8 +93,30 @@ def load_places(root: Path) -> Places:
         ids,
         frozenset(syllable.strip(name) for name in ids) - now,
         frozenset(joined(words_of(name))[1] for name in ids),
+        homes,
         communes.load(root / "communes.tsv"),
     )
+
+
+def _form(name: str) -> Form:
+    return tuple(syllable.settle(t) for t in _WORD.findall(unicodedata.normalize("NFC", name.lower())))
+
+
+def homes(spot: Spot, places: Places) -> tuple[str, ...]:
+    """For each of the spot's provinces its id, or its old province with an office of its own, when the place lies in
+    that for certain: a new commune only if every part of it did."""
+    return tuple(_home(spot.rows, province, places) for province in spot.provinces)
+
+
+def _home(rows: Sequence[Row], province: str, places: Places) -> str:
+    own = set(places.homes.values())
+    if not any(places.ids.get(old.lower()) == province for old in own):
+        return province
+    mine = [row for row in rows if places.ids.get(row.province.lower()) == province]
+    olds = {
+        old for row in mine for old in ([row.old_province] if row.old_province else places.communes.before(row) or [""])
+    }
+    return olds.pop() if len(olds) == 1 and olds <= own else province
 
 
 def called(root: Path) -> dict[str, str]:

@@ -148,8 +148,8 @@ def _shown(mind: Any, name: str, value: Any) -> str:
     knowledge = getattr(mind.book, "knowledge", None)
     if isinstance(value, bool):
         return "có" if value else "không"
-    if name == "province" and knowledge is not None and value in knowledge.provinces:
-        return str(knowledge.provinces[value].short)
+    if name == "province" and knowledge is not None and (found := knowledge.province_of(str(value))):
+        return str(found.short) if value in (found.id, found.short) else f"{value} ({found.short})"
     return str(value)[:300]
 
 
