@@ -26,20 +26,20 @@ _ASKS = re.compile(
 )
 
 _ME = "em|e|minh|toi|tui|chau"
-_HERS = rf"(?:(?:nha|que|gia dinh|me con) (?:{_ME}))"
+_HERS = rf"(?:nha|que|gia dinh|me con) (?:{_ME})"
 _LIVES = re.compile(  # ends before a place where she is: “hiện em đang ở tỉnh …”, “nhà em ở thôn 3, …”, “quê …”
-    rf"(?:^|(?P<before>\S+) )(?:(?:{_ME}|{_HERS}|nha|que) "
+    rf"(?:^|(?P<before>\S+) )(?:(?:(?:{_ME})(?: ten \w+(?: ,)?)?|{_HERS}|(?P<bare>nha|que)) "
     r"(?:(?:thi|la|hien|tai|dang|bay|gio|nay|van|cung|thue|song|tro|tam|thuong|tru|goc) )*"
-    rf"(?:o|tai|que|que o|nguoi|dan)|{_HERS}|que)"
+    rf"(?:o(?: tan| tren| duoi| ngoai| trong)?|tai|que|que o|nguoi|dan)|{_HERS}|(?P<home>que))"
     r"(?: (?:tinh|tp|thanh pho))?(?: (?:thon|xom|ap|khu|khom|to|lang|duong|ngo|so|xa|phuong|huyen|quan|thi|gan)\b"
     r"(?:(?! (?:o|ve|tu|sang|di|lam|chong) ).){0,60})?$"
 )
 _OTHERS = frozenset(  # before “em ở”: somebody else, or another time
     "chong con me bo ba ma cha anh chi ong chau ban nguoi ho ty vo dua be gai trai co chu bac di cau mo thim noi ngoai "
-    "cua khau ban neu hoi luc khi truoc mua ban thue xay".split()
+    "cua khau ban neu hoi luc khi truoc mua thue xay can xom".split()
 )
 _OPENING = re.compile(r"^(?:da|vang|chao|thua|alo|hi|ad|osso)(?: (?:da|vang|chi|c|oi|a|ad|admin|osso|co))* (?=\S)")
-_MAY_I = re.compile(r"(?:co )?(?:duoc|dc) (?:khong|ko|k)\b")
+_MAY_I = re.compile(r"(?:co )?(?:duoc|dc) (?:khong|ko|k)\b|ben (?:trung quoc|tq)\b")  # Hà Nam is Henan too
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,10 +77,13 @@ def mentioned(talk: Talk) -> str:
 
 def _lives(before: str) -> bool:
     """Whether these words, just before a place, say that she is there."""
-    sentence = re.split(r"[.;!?\n]", before)[-1]
+    sentence = re.split(r"[.;!?\n]", before.lower())[-1].replace("túi", "")  # a bag is not “tui”
     said = _OPENING.sub("", " , ".join(fold(part) for part in sentence.split(",")).strip(" ,") + " ").strip()
     match = _LIVES.search(said)
-    return match is not None and (match["before"] or "") not in _OTHERS
+    if match is None or (match["before"] or "") in _OTHERS:
+        return False
+    nobodys = match["bare"] or match["home"]  # “chồng em tên Nam, quê Hải Dương”
+    return not nobodys or _OTHERS.isdisjoint(said[: match.start()].split())
 
 
 def which(talk: Talk, state: State, question: Collect) -> Turn | None:
