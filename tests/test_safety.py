@@ -654,7 +654,7 @@ def test_figures_on_the_judging_parts_do_not_fall(screen: Screen, author: str) -
     assert result.category_right >= 0.90
     assert result.false_alarms <= 0.03
     assert result.check_on_harmless <= 0.10
-    for style, floor in (("implicit", 0.9), ("unmarked", 0.95)):
+    for style, floor in (("implicit", 0.9), ("unmarked", 0.93)):
         found, of = result.cases[f"style {style}"]
         assert found / of >= floor, style
 

@@ -33,7 +33,7 @@ SAD = 0.9  # and only from this chance
 BESIDE = 5  # words around a pattern of unmarked words that the classifier reads with it
 ALARMING = 0.9  # the chance from which the classifier stands in for the second cue of unmarked words
 PLAIN, LIKELY = 0.1, 0.6  # below the first it finds such words plainly harmless, below the second rather harmless
-DOUBTFUL, HARMLESS = 0.85, 0.5  # below the first chance patterns only ask, and below the second only those for RED
+DOUBTFUL, HARMLESS = 0.85, 0.5  # below the first chance patterns only ask; below the second only RED not lowered yet
 FEW = 4  # words from which the classifier's chance of a whole text means something
 CALMED = 0.95  # the chance from which the classifier asks about words of a film, a lesson, a jest, a denial
 VOTE = 0.5  # what a level of a pattern weighs beside the classifier's log odds for a kind of danger
@@ -401,7 +401,7 @@ def _weighed(hit: Hit, weighed: Weighed, opinion: Opinion) -> Hit:
     chance = max(opinion.chance, weighed.chance(*_beside(hit.start, hit.end)))
     if hit.level == "NONE" or hit.sign.plain or chance >= DOUBTFUL:
         return hit
-    quiet = chance < HARMLESS and hit.sign.level != "RED"
+    quiet = chance < HARMLESS and (hit.sign.level != "RED" or bool(hit.why))
     return replace(hit, level="NONE" if quiet else _lower(hit.level, "CHECK"), why=(*hit.why, "doubtful"))
 
 
