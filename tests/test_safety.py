@@ -97,6 +97,10 @@ def test_imminent_danger_is_red_however_it_is_typed(
         "help me he has a knife",
         "my boss locked me in the room and took my passport",
         "我想死",
+        "I can't live anymore",
+        "사장이 여권을 뺏었어요",
+        "他要杀我",
+        "不让我出去",
     ],
 )
 def test_disguised_and_foreign_calls_are_red(screen: Screen, text: str) -> None:
@@ -109,6 +113,8 @@ def test_disguised_and_foreign_calls_are_red(screen: Screen, text: str) -> None:
         "can you help me with my son's birth certificate",
         "I need help with divorce papers",
         "How can I renew my passport?",
+        "can I live in Korea with this visa",
+        "离婚判决书要翻译吗",
         "이혼 서류 어떻게 해요",
         "여권을 갱신하고 싶어요",
     ],
