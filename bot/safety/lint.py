@@ -158,7 +158,7 @@ def _phrases(signs: Signs) -> Iterator[tuple[tuple[str, ...], tuple[str, ...]]]:
         node = stack.pop()
         stack.extend(node.next.values())
         for phrase in node.phrases:
-            yield phrase.words, phrase.slots
+            yield phrase.words, phrase.fills.slots
 
 
 def _filled(signs: Signs) -> set[str]:

@@ -20,7 +20,7 @@ from bot.safety.classify import CATEGORIES, Classifier, Opinion, Weighed
 from bot.safety.classify import load as weights
 from bot.safety.crisis import Crisis
 from bot.safety.crisis import load as crisis_texts
-from bot.safety.signs import WINDOW, Chain, Modifier, Pattern, Sign, Signs, load
+from bot.safety.signs import WINDOW, Chain, Filling, Modifier, Pattern, Sign, Signs, load
 from bot.safety.words import Words, stands_for, words
 
 BUDGET = 0.05  # seconds; beyond it a text is CHECK, never NONE
@@ -45,31 +45,36 @@ NARROW, LONGEST = 4, 6  # how much rarer a part must be to be looked at first; w
 EXACT, BARE, GUESSED, MISSED = range(4)
 
 Span = tuple[int, int]
-Groups = dict[tuple[str, ...], list[Span]]  # the slots a phrase fills -> where such phrases stand
+Groups = dict[Filling, list[Span]]  # what phrases fill -> where such phrases stand
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """Which slots a text fills, and where; a slot's places are gathered when somebody asks for them."""
+    """Which slots a text fills, and where; a slot's places are gathered when somebody asks for them. `names`: the bit
+    of each slot; `bits`: those filled; `hidden`: for each word, 1 where it stands in a harmless collocation; empty when
+    none does."""
 
     groups: Groups
-    slots: Mapping[str, list[tuple[str, ...]]]  # slot -> the groups that fill it
-    hidden: bytes = b""  # for each word, 1 where it stands in a harmless collocation; empty when none does
+    names: Mapping[str, int]
+    bits: int
+    hidden: bytes = b""
     known: dict[str, list[Span]] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, groups: Groups) -> Found:
-        slots: dict[str, list[tuple[str, ...]]] = {}
-        for group in groups:
-            for slot in group:
-                slots.setdefault(slot, []).append(group)
-        return cls(groups, slots)
+    def of(cls, groups: Groups, names: Mapping[str, int]) -> Found:
+        bits = 0
+        for filling in groups:
+            bits |= filling.bits
+        return cls(groups, names, bits)
 
     def spans(self, slot: str) -> list[Span]:
         """Where a slot is filled, in order, hidden words left out; of a flood only its beginning and its end."""
         spans = self.known.get(slot)
         if spans is None:
-            spans = sorted(span for group in self.slots.get(slot, ()) for span in self.groups[group])
+            bit = self.names.get(slot, 0)
+            if not bit & self.bits:
+                return []
+            spans = sorted(span for filling, found in self.groups.items() if filling.bits & bit for span in found)
             if self.hidden:
                 spans = [span for span in spans if not any(self.hidden[span[0] : span[1]])]
             if len(spans) > SPANS:
@@ -84,7 +89,7 @@ class Scan:
     whether it was guessed, its marks being left out."""
 
     groups: Groups
-    doubtful: Sequence[tuple[tuple[str, ...], tuple[str, ...], Span]]
+    doubtful: Sequence[tuple[Filling, tuple[str, ...], Span]]
     guessed: bytes
 
 
@@ -199,11 +204,10 @@ class Screen:
         return self.classifier.weigh(said, self._slots(scanned))
 
     def _slots(self, scanned: Scan) -> classify.Slots:
-        kinds = self.signs.kinds
         return sorted(
             (start, end, kind)
-            for group, spans in scanned.groups.items()
-            for kind in kinds[group]
+            for filling, spans in scanned.groups.items()
+            for kind in filling.kinds
             for start, end in spans
         )
 
@@ -236,47 +240,51 @@ class Screen:
         return Danger(level, category, said.span(opinion.start, opinion.end), (*danger.why, "classifier"))
 
     def _hits(self, said: Words, found: Found, until: float) -> Iterator[Hit]:
-        for slot in found.slots:
-            for sign, pattern in self.signs.opened.get(slot, ()):
-                if not pattern.needs <= found.slots.keys():
+        filled, patterns = found.bits, self.signs.patterns
+        for number in sorted({number for filling in found.groups for number in filling.opens}):
+            sign, pattern = patterns[number]
+            if pattern.bits & filled != pattern.bits:
+                continue
+            if self.clock() > until:
+                return
+            for start, end, parts in _matches(pattern, found, sign.window):
+                if sign.unless and _near(found, sign.unless, start, end, CUE):
                     continue
-                if self.clock() > until:
-                    return
-                for start, end, parts in _matches(pattern, found, sign.window):
-                    if sign.unless and _near(found, sign.unless, start, end, CUE):
-                        continue
-                    if sign.cues and not _near(found, sign.cues, start, end, sign.window):
-                        continue
-                    yield self._modified(Hit(sign, pattern, start, end, parts, sign.level), found, said)
+                if sign.cues and not _near(found, sign.cues, start, end, sign.window):
+                    continue
+                yield self._modified(Hit(sign, pattern, start, end, parts, sign.level), found, said)
 
     def _found(self, said: Words, scanned: Scan, weighed: Weighed) -> Found:
         """Where each slot is filled, without what harmless collocations hide. Guessed words hide nothing where the
         classifier is alarmed: they may be other words."""
         groups, guessed = dict(scanned.groups), scanned.guessed
-        groups[("^",)] = [(i, i) for i, stop in enumerate(said.stop) if stop]
-        groups[("$",)] = [(i + 1, i + 1) for i, stop in enumerate((*said.stop[1:], True)) if stop]
-        sure = Found.of(groups)
+        begin, finish = self.signs.edges
+        groups[begin] = [(i, i) for i, stop in enumerate(said.stop) if stop]
+        groups[finish] = [(start, start) for start, _ in groups[begin][1:]] + [(len(said.stop), len(said.stop))]
+        found = Found.of(groups, self.signs.bits)
         meant = [
-            (slots, span)
-            for slots, cues, span in scanned.doubtful
-            if cues and (_near(sure, cues, *span, CUE) or weighed.chance(*_beside(*span)) >= ALARMING)
+            (filling, span)
+            for filling, cues, span in scanned.doubtful
+            if cues and (_near(found, cues, *span, CUE) or weighed.chance(*_beside(*span)) >= ALARMING)
         ]
-        for slots, span in meant:
-            groups[slots] = [*groups.get(slots, ()), span]
-        found = Found.of(groups) if meant else sure
+        if meant:
+            for filling, span in meant:
+                groups[filling] = [*groups.get(filling, ()), span]
+            found = Found.of(groups, self.signs.bits)
         hidden = bytearray(len(said.tokens))
-        for mask in self.signs.masks:
-            if mask.needs <= found.slots.keys():
+        for number in {number for filling in groups for number in filling.hides}:
+            mask = self.signs.masks[number]
+            if mask.bits & found.bits == mask.bits:
                 for start, end, _ in _matches(mask, found, WINDOW):
                     doubt = any(guessed[start:end]) and weighed.chance(*_beside(start, end)) >= ALARMING
                     if not doubt and not any(said.stop[start + 1 : end]):
                         hidden[start:end] = b"\1" * (end - start)
-        return Found(found.groups, found.slots, bytes(hidden)) if any(hidden) else found
+        return Found(found.groups, found.names, found.bits, bytes(hidden)) if any(hidden) else found
 
     def _scan(self, said: Words) -> Scan:
         """Which phrases stand where, one pass over the text."""
         groups: Groups = {}
-        doubtful: list[tuple[tuple[str, ...], tuple[str, ...], Span]] = []
+        doubtful: list[tuple[Filling, tuple[str, ...], Span]] = []
         size = len(said.tokens)
         guessed = bytearray(size)
         for start in range(size):
@@ -290,9 +298,9 @@ class Screen:
                     if reading == GUESSED:
                         guessed[start:at] = b"\1" * (at - start)
                     if reading != EXACT and phrase.cues is not None:
-                        doubtful.append((phrase.slots, phrase.cues, (start, at)))
+                        doubtful.append((phrase.fills, phrase.cues, (start, at)))
                     else:
-                        groups.setdefault(phrase.slots, []).append((start, at))
+                        groups.setdefault(phrase.fills, []).append((start, at))
                 node = node.next.get(said.bare[at]) if at < size else None
                 at += 1
         return Scan(groups, doubtful, bytes(guessed))

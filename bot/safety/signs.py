@@ -15,10 +15,12 @@ import hashlib
 import json
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import reduce
 from itertools import product
 from math import inf
+from operator import or_
 from pathlib import Path
 from typing import Any, get_args
 
@@ -46,12 +48,13 @@ class Chain:
 
 @dataclass(frozen=True, slots=True)
 class Pattern:
-    """Chains that must all be found within `window` words, in any order."""
+    """Chains that must all be found within `window` words, in any order; `bits` stands for the slots it needs."""
 
     source: str
     line: int
     chains: tuple[Chain, ...]
     needs: frozenset[str]
+    bits: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,13 +86,25 @@ class Modifier:
     raises: bool = False
 
 
+@dataclass(eq=False, slots=True)
+class Filling:
+    """The slots that a phrase fills together, and `bits` standing for them; `kinds` of those the classifier knows.
+    `opens` and `hides`: the patterns and masks, by number, that are tried because of one of them."""
+
+    slots: tuple[str, ...]
+    bits: int
+    kinds: tuple[int, ...] = ()
+    opens: tuple[int, ...] = ()
+    hides: tuple[int, ...] = ()
+
+
 @dataclass(frozen=True, slots=True)
 class Phrase:
-    """Words with their marks, the slots they fill, and the second cues needed when they are written without
-    marks: None when they may stand alone, empty when they never count so."""
+    """Words with their marks, what they fill, and the second cues needed when they are written without marks: None
+    when they may stand alone, empty when they never count so."""
 
     words: tuple[str, ...]
-    slots: tuple[str, ...]
+    fills: Filling
     cues: tuple[str, ...] | None = None
 
 
@@ -104,8 +119,9 @@ class Node:
 @dataclass(frozen=True, slots=True)
 class Signs:
     """The whole file, compiled. `digest` is the hash of its content without the `reviews` block. `whole`: words
-    that carry no marks of their own and are not missing any in a half-marked sentence. `opened`: every pattern under
-    its rarest slot, so that only those are tried whose slot a text fills."""
+    that carry no marks of their own and are not missing any in a half-marked sentence. `patterns` are those of all
+    signs; each is tried only where its rarest slot is filled. `edges`: what the beginning and the end of a clause fill.
+    `bits`: what stands for each slot."""
 
     version: str
     digest: str
@@ -117,9 +133,10 @@ class Signs:
     reviews: tuple[Mapping[str, str], ...]
     alarms: tuple[str, ...]
     whole: frozenset[str]
-    opened: Mapping[str, tuple[tuple[Sign, Pattern], ...]]
+    patterns: tuple[tuple[Sign, Pattern], ...]
     leaned: frozenset[str]  # slots that only serve as cues or parts of others
-    kinds: Mapping[tuple[str, ...], tuple[int, ...]]  # the slots of a phrase -> those with a name, for the classifier
+    edges: tuple[Filling, Filling]
+    bits: Mapping[str, int]
 
 
 def load(path: Path, lexicon: Lexicon) -> tuple[Signs | None, list[Finding]]:
@@ -153,6 +170,8 @@ class _Reader:
         self.spelled: dict[str, tuple[str, ...]] = {}
         self.made: set[str] = set()
         self.leaned: set[str] = set()
+        self.bits: dict[str, int] = {}
+        self.groups: dict[tuple[str, ...], Filling] = {}
 
     def fault(self, code: str, vi: str, en: str, *path: str | int) -> None:
         self.findings.append(Finding("error", self.doc.file, self.doc.line(*path), code, vi, en))
@@ -187,36 +206,57 @@ class _Reader:
             for filler in self.fillers(name, ()):
                 self.fill(filler, name)
         masks = [
-            self.pattern(text, "masks", index, near=0)
+            pattern
             for index, text in enumerate(self.texts(data.get("masks") or [], "masks"))
+            for pattern in self.pattern(text, "masks", index, near=0)
         ]
-        signs = [self.sign(item, index) for index, item in enumerate(data["signs"])]
+        signs = [sign for index, item in enumerate(data["signs"]) if (sign := self.sign(item, index))]
         modifiers = [self.modifier(item, index) for index, item in enumerate(data.get("modifiers") or [])]
         cues = self.homographs(data.get("homographs") or [])
-        common = Counter(slot for names in self.fills.values() for slot in names)
-        opened: dict[str, list[tuple[Sign, Pattern]]] = {}
-        for sign in filter(None, signs):
-            for pattern in sign.patterns:
-                rarest = min(sorted(pattern.needs), key=lambda slot: inf if slot in EDGES else common[slot])
-                opened.setdefault(rarest, []).append((sign, pattern))
+        root = self.trie(cues)
+        edges = (self.filling(("^",)), self.filling(("$",)))
+        patterns = [(sign, pattern) for sign in signs for pattern in sign.patterns]
+        opens = self.openers([pattern for _, pattern in patterns])
+        hides = self.openers(masks)
+        for filling in self.groups.values():
+            filling.opens = tuple(n for slot in filling.slots for n in opens.get(slot, ()))
+            filling.hides = tuple(n for slot in filling.slots for n in hides.get(slot, ()))
         return Signs(
             version=str(data.get("version", "")),
             digest=digest(data),
-            root=self.trie(cues),
-            masks=tuple(p for group in masks for p in group),
-            signs=tuple(s for s in signs if s),
+            root=root,
+            masks=tuple(masks),
+            signs=tuple(signs),
             modifiers=tuple(m for m in modifiers if m),
             slots={name: tuple(self.fillers(name, ())) for name in slots},
             reviews=self.reviews(data.get("reviews") or []),
             alarms=tuple(a.lower() for a in self.texts(data.get("alarms") or [], "alarms")),
             whole=frozenset(self.texts(data.get("whole") or [], "whole")),
-            opened={slot: tuple(found) for slot, found in opened.items()},
+            patterns=tuple(patterns),
             leaned=frozenset(self.leaned | {slot for needed in cues.values() for slot in needed}),
-            kinds={
-                group: tuple(kind(slot) for slot in group if slot in self.raw)
-                for group in map(tuple, self.fills.values())
-            },
+            edges=edges,
+            bits=self.bits,
         )
+
+    def bit(self, slot: str) -> int:
+        """What stands for a slot in `bits`."""
+        return self.bits.setdefault(slot, 1 << len(self.bits))
+
+    def filling(self, slots: tuple[str, ...]) -> Filling:
+        """The one Filling of these slots."""
+        if slots not in self.groups:
+            bits = reduce(or_, map(self.bit, slots))
+            self.groups[slots] = Filling(slots, bits, tuple(kind(slot) for slot in slots if slot in self.raw))
+        return self.groups[slots]
+
+    def openers(self, patterns: Sequence[Pattern]) -> dict[str, list[int]]:
+        """The numbers of the patterns under the rarest slot of each."""
+        common = Counter(slot for names in self.fills.values() for slot in names)
+        opened: dict[str, list[int]] = {}
+        for number, pattern in enumerate(patterns):
+            rarest = min(sorted(pattern.needs), key=lambda slot: inf if slot in EDGES else common[slot])
+            opened.setdefault(rarest, []).append(number)
+        return opened
 
     def shape(self, data: Mapping[str, Any]) -> bool:
         """Whether the file has the keys it must have, and no others."""
@@ -263,7 +303,7 @@ class _Reader:
                 if len(tokens) == 1
                 else next((cues[k] for t in tokens for k in longer.get(t, ()) if _inside(k, tokens)), None)
             )
-            node.phrases.append(Phrase(tokens, tuple(names), needed))
+            node.phrases.append(Phrase(tokens, self.filling(tuple(names)), needed))
         return root
 
     def fillers(self, name: str, trail: tuple[str, ...]) -> list[str]:
@@ -366,7 +406,7 @@ class _Reader:
         result = []
         for chains_ in product(*groups):
             needs = frozenset(slot for chain in chains_ for slot in chain.slots)
-            result.append(Pattern(text, line, tuple(chains_), needs))
+            result.append(Pattern(text, line, tuple(chains_), needs, reduce(or_, map(self.bit, needs), 0)))
         return result
 
     def sign(self, item: Any, index: int) -> Sign | None:
