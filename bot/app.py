@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import hmac
 import ipaddress
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from flask import Flask, Response, jsonify, request
@@ -26,18 +26,18 @@ from handoff.app import create_desk
 from handoff.desk.files import lent
 
 if TYPE_CHECKING:
-    from _typeshed.wsgi import WSGIApplication
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 MOST_BYTES = 1_000_000
 PLAIN = "text/plain; charset=utf-8"
-HEADERS = {
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
-    "Cross-Origin-Opener-Policy": "same-origin",
-    "Cross-Origin-Resource-Policy": "same-origin",
-    "Cache-Control": "no-store",
-}
+HEADERS = (
+    ("X-Content-Type-Options", "nosniff"),
+    ("Referrer-Policy", "no-referrer"),
+    ("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"),
+    ("Cross-Origin-Opener-Policy", "same-origin"),
+    ("Cross-Origin-Resource-Policy", "same-origin"),
+    ("Cache-Control", "no-store"),
+)
 
 
 def create_server(parts: Parts, wake: Wake) -> WSGIApplication:
@@ -45,9 +45,23 @@ def create_server(parts: Parts, wake: Wake) -> WSGIApplication:
     return DispatcherMiddleware(create_app(parts, wake), {"/desk": create_desk(parts, wake)})
 
 
+def guarded(app: WSGIApplication) -> WSGIApplication:
+    """The application with `HEADERS` on every answer that does not set them itself."""
+
+    def answer(environ: WSGIEnvironment, start: StartResponse) -> Iterable[bytes]:
+        def begin(status: str, given: list[tuple[str, str]], *error: Any) -> Callable[[bytes], object]:
+            names = {name for name, _ in given}
+            return start(status, given + [header for header in HEADERS if header[0] not in names], *error)
+
+        return app(environ, begin)
+
+    return answer
+
+
 def create_app(parts: Parts, wake: Wake) -> Flask:
     """The public front. `wake` is called after each commit and may fail freely."""
     app = Flask("bot", static_folder=None, template_folder=None)
+    app.wsgi_app = guarded(app.wsgi_app)  # type: ignore[assignment,method-assign]
     app.config["MAX_CONTENT_LENGTH"] = MOST_BYTES
     if parts.settings.proxy_hops:
         hops = parts.settings.proxy_hops
@@ -59,12 +73,6 @@ def create_app(parts: Parts, wake: Wake) -> Flask:
     app.register_blueprint(lent(parts))
     if parts.settings.simulator:
         app.register_blueprint(simulator.blueprint(parts, wake))
-
-    @app.after_request
-    def _headers(response: Response) -> Response:
-        for name, value in HEADERS.items():
-            response.headers.setdefault(name, value)
-        return response
 
     @app.errorhandler(HTTPException)
     def _refused(error: HTTPException) -> Response:

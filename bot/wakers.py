@@ -5,37 +5,41 @@ notification costs seconds, since the sweeper finds what lies open.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import psycopg
 
 from bot import log
+from bot.store.together import Together
 
 CHANNEL = "osso_wake"
 
 
 class Notifier:
-    """Sends wake-ups. Share one between threads."""
+    """Sends wake-ups, those of one moment in one statement that waits for no disk. Share one between threads."""
 
     def __init__(self, url: str) -> None:
         self._url = _plain(url)
-        self._lock = threading.Lock()
+        self._together: Together[str, None] = Together(self._send)
         self._connection: psycopg.Connection | None = None
 
     def wake(self, conversation_id: int, rank: int = 0) -> None:
-        with self._lock:
-            try:
-                if self._connection is None or self._connection.closed:
-                    self._connection = psycopg.connect(self._url, autocommit=True, connect_timeout=3)
-                self._connection.execute("SELECT pg_notify(%s, %s)", (CHANNEL, f"{conversation_id} {rank}"))
-            except psycopg.Error as error:
-                self._connection = None
-                log.get().warning("wake-up not sent", waker="postgres", error=error)
+        self._together(f"{conversation_id} {rank}")
+
+    def _send(self, payloads: Sequence[str]) -> list[None]:
+        try:
+            if self._connection is None or self._connection.closed:
+                options = "-c synchronous_commit=off"
+                self._connection = psycopg.connect(self._url, autocommit=True, connect_timeout=3, options=options)
+            self._connection.execute("SELECT pg_notify(%s, unnest(%s::text[]))", (CHANNEL, list(set(payloads))))
+        except psycopg.Error as error:
+            self._connection = None
+            log.get().warning("wake-up not sent", waker="postgres", error=error)
+        return [None] * len(payloads)
 
     def close(self) -> None:
-        with self._lock:
-            if self._connection is not None:
-                self._connection.close()
+        if self._connection is not None:
+            self._connection.close()
 
 
 class Listener:

@@ -131,15 +131,23 @@ class Classifier:
         if not size:
             return Weighed(sums, [0.0], sums[:, :2].T.tolist(), self.bias)
         met = [self._met.get(word) or self._meet(word) for word in said.tokens]
-        found, owner, value = joint(said, slots)
-        each = self.weights[found] * value[:, None]
-        begun = np.searchsorted(owner, np.arange(1, size + 1))
-        np.cumsum(np.concatenate([row for row, _ in met]).reshape(size, -1), axis=0, out=sums[1:])
-        if len(found):
-            sums[1:] += np.concatenate((sums[:1], np.cumsum(each, axis=0)))[begun]
-        own = np.cumsum(np.array([weight for _, weight in met]))
-        weight = [0.0, *(own + np.concatenate(([0.0], np.cumsum(value * value)))[begun]).tolist()]
-        return Weighed(sums, weight, sums[:, :2].T.tolist(), self.bias)
+        rows = np.concatenate([row for row, _ in met]).reshape(size, -1)
+        own = np.array([weight for _, weight in met])
+        pairs, ends = beside(said), max(0, size - 1)
+        each = self.weights[pairs]
+        rows[:-1] += (each[:ends] + each[ends : 2 * ends]) * PAIR
+        own[:-1] += 2 * PAIR * PAIR
+        if size > 2:
+            rows[:-2] += each[2 * ends :]
+            own[:-2] += 1.0
+        np.cumsum(rows, axis=0, out=sums[1:])
+        weight = np.cumsum(own)
+        if slots:
+            found, begun, value = meant(slots)
+            before = np.searchsorted(begun, np.arange(1, size + 1))
+            sums[1:] += np.concatenate((sums[:1], np.cumsum(self.weights[found] * value[:, None], axis=0)))[before]
+            weight += np.concatenate(([0.0], np.cumsum(value * value)))[before]
+        return Weighed(sums, [0.0, *weight.tolist()], sums[:, :2].T.tolist(), self.bias)
 
     def _meet(self, word: str) -> tuple[npt.NDArray[np.float32], float]:
         """The summed weights of what a word is by itself, and its own squared. Most words come again."""
@@ -164,10 +172,16 @@ def spelling(lexicon: Lexicon) -> str:
 
 
 def features(said: Words, slots: Slots) -> tuple[Ints, Floats]:
-    """Hashed features of a text and what each weighs: of every word by itself, and of what stands together."""
+    """Hashed features of a text and what each weighs: of every word by itself, of words beside each other, and of the
+    slots that phrases fill."""
     alone = [own(word) for word in said.tokens]
-    found, _, value = joint(said, slots)
-    return np.concatenate([*(f for f, _ in alone), found]), np.concatenate([*(v for _, v in alone), value])
+    pairs, (found, _, filled) = beside(said), meant(slots)
+    value = np.ones(len(pairs), dtype=np.float32)
+    value[: 2 * max(0, len(said.tokens) - 1)] = PAIR
+    return (
+        np.concatenate([*(f for f, _ in alone), pairs, found]),
+        np.concatenate([*(v for _, v in alone), value, filled]),
+    )
 
 
 def own(word: str) -> tuple[Ints, Floats]:
@@ -179,38 +193,31 @@ def own(word: str) -> tuple[Ints, Floats]:
     return np.array(named, dtype=np.int64), np.array([WORD, WORD] + [RUN] * len(runs), dtype=np.float32)
 
 
-def joint(said: Words, slots: Slots) -> tuple[Ints, Ints, Floats]:
-    """The features of what stands together, the word each begins in (rising), and what it weighs: two words with and
-    without marks, bare words next but one, and the slots phrases fill, alone and one after the other."""
-    size = len(said.tokens)
+def beside(said: Words) -> Ints:
+    """The features of words beside each other: two with their marks, two without, and bare words next but one."""
     marked = np.array([_number(word) for word in said.tokens], dtype=np.uint32)
     bare = np.array([_number(word) for word in said.bare], dtype=np.uint32)
-    meant, begun = _meant(slots)
-    beside, over = max(0, size - 1), max(0, size - 2)
-    hashes = np.concatenate(
-        (marked[:-1] * MIX[0] ^ marked[1:], bare[:-1] * MIX[1] ^ bare[1:], bare[:-2] * MIX[2] ^ bare[2:], *meant)
+    return _fold(
+        np.concatenate(
+            (marked[:-1] * MIX[0] ^ marked[1:], bare[:-1] * MIX[1] ^ bare[1:], bare[:-2] * MIX[2] ^ bare[2:])
+        )
     )
-    at = np.arange(beside)
-    owner = np.concatenate((at, at, at[:over], *begun))
-    value = np.ones(len(owner), dtype=np.float32)
-    value[: 2 * beside] = PAIR
-    value[len(value) - sum(map(len, meant[1:])) :] = SLOTS
-    order = np.argsort(owner, kind="stable")
-    return _fold(hashes * MIX[3])[order], owner[order], value[order]
 
 
-def _meant(slots: Slots) -> tuple[tuple[Hashes, ...], tuple[Ints, ...]]:
-    """The slots a text fills, and each two of them with few words between, whatever the words that fill them; and the
-    word each begins in."""
-    if not slots:
-        return (), ()
-    rows = np.array(slots, dtype=np.int64)
+def meant(slots: Slots) -> tuple[Ints, Ints, Floats]:
+    """The features of the slots a text fills, alone and two with few words between, whatever the words that fill them;
+    the word each begins in, rising; and what it weighs."""
+    rows = np.array(slots, dtype=np.int64).reshape(-1, 3)
     starts, ends, kinds = rows[:, 0], rows[:, 1], rows[:, 2].astype(np.uint32)
     first = np.searchsorted(starts, ends, side="left")
     counts = np.maximum(0, np.searchsorted(starts, ends + REACH, side="right") - first)
     before = np.repeat(np.arange(len(slots)), counts)
     after = np.arange(len(before)) - np.repeat(np.cumsum(counts) - counts - first, counts)
-    return (kinds, kinds[before] * MIX[4] ^ kinds[after]), (starts, starts[before])
+    begun = np.concatenate((starts, starts[before]))
+    value = np.ones(len(begun), dtype=np.float32)
+    value[len(slots) :] = SLOTS
+    order = np.argsort(begun, kind="stable")
+    return _fold(np.concatenate((kinds, kinds[before] * MIX[4] ^ kinds[after])))[order], begun[order], value[order]
 
 
 def kind(slot: str) -> int:
@@ -219,6 +226,7 @@ def kind(slot: str) -> int:
 
 
 def _fold(hashes: Hashes) -> Ints:
+    hashes = hashes * MIX[3]
     return ((hashes ^ (hashes >> np.uint32(15))) & np.uint32(SIZE - 1)).astype(np.int64)
 
 

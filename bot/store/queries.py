@@ -207,15 +207,15 @@ def add_inbox(connection: Connection, values: Mapping[str, Any]) -> int | None:
 def add_to_known(*, sqlite_: bool) -> Insert:
     """For `Database.write_once`: the inbox row of a conversation whose person index and wrapped key still stand.
 
-    Gives the conversation's id, or no row: accepted before, or the conversation is not the one we knew. It is locked
-    before the row gets its number, so that numbers follow arrival here too.
+    Gives the conversation's id, or no row: accepted before, the conversation is not the one we knew, or somebody holds
+    it at this moment. It is locked before the row gets its number, so that numbers follow arrival here too.
     """
     kind = sqlite if sqlite_ else postgresql
     names = ("uuid", "event_index", "kind", "body_sealed", "level", "category", "at", "received_at", "done_at")
     known = (
         select(conversation.c.id, *(bindparam(name, type_=inbox.c[name].type) for name in names))
         .where(conversation.c.person_index == bindparam("person"), conversation.c.wrapped_key == bindparam("wrapped"))
-        .with_for_update()
+        .with_for_update(skip_locked=True)
     )
     once = kind.insert(inbox).from_select(["conversation_id", *names], known, include_defaults=False)
     statement: Insert = once.on_conflict_do_nothing(index_elements=["event_index"]).returning(inbox.c.conversation_id)
