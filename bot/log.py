@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import traceback
+from contextlib import suppress
 from typing import Any
 
 import structlog
@@ -34,7 +35,7 @@ def setup(level: str = "INFO") -> None:
     structlog.configure(
         processors=shared,
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level]),
-        logger_factory=structlog.WriteLoggerFactory(),
+        logger_factory=_Line,
         cache_logger_on_first_use=False,
     )
     root = logging.getLogger()
@@ -69,6 +70,19 @@ def _place_of_error(_logger: WrappedLogger, _method: str, event: EventDict) -> E
         event["error"] = type(error).__name__
         event["place"] = place_of(error)
     return event
+
+
+class _Line(structlog.WriteLogger):
+    """Writes to standard output; a line that cannot be written (a closed pipe, a full disk) is lost, that is all."""
+
+    def __init__(self, *_args: Any) -> None:
+        super().__init__()
+
+    def msg(self, message: str) -> None:
+        with suppress(OSError, ValueError):
+            super().msg(message)
+
+    debug = info = warning = error = critical = msg
 
 
 class _Quiet(logging.Handler):

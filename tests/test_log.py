@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import json
 import logging
+import sys
 
 import pytest
 
@@ -61,3 +63,14 @@ def test_quiet_levels_stay_quiet(capsys: pytest.CaptureFixture[str]) -> None:
     log.setup("ERROR")
     log.get().info("accepted")
     assert capsys.readouterr().out == ""
+
+
+def test_a_line_that_cannot_be_written_is_lost_and_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Gone(io.StringIO):
+        def write(self, _line: str) -> int:
+            raise BrokenPipeError
+
+    monkeypatch.setattr(sys, "stdout", Gone())
+    log.setup()
+    log.get().error("not accepted", channel="zalo")
+    logging.getLogger("library").error("the pipe is gone")
