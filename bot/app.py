@@ -19,7 +19,6 @@ from bot.actions import serve
 from bot.channels import Channel
 from bot.errors import Forged, Unreachable, Unreadable
 from bot.inbox import accept
-from bot.messages import Message
 from bot.store import migrate
 from bot.wiring import Parts, Wake
 from handoff.app import create_desk
@@ -136,7 +135,7 @@ def receive(parts: Parts, channel: Channel, wake: Wake) -> Response:
         parts.meter.refused(name, "too big")
         return Response("", 413)
     try:
-        accounts = channel.verify(dict(request.headers), body)
+        accounts = channel.verify(_headers(request.environ), body)
     except Forged:
         parts.meter.refused(name, "forged")
         parts.pulse.forged(name)
@@ -164,9 +163,12 @@ def receive(parts: Parts, channel: Channel, wake: Wake) -> Response:
             wake(conversation_id, rank)
     except Exception as error:  # it is committed: the sweeper finds it, and the platform must hear that we have it
         log.get().error("nobody woken", channel=name, error=error)
-    if any(isinstance(event, Message) for event in events):
-        log.get().debug("accepted", channel=name, count=len(events))
     return Response("", 200)
+
+
+def _headers(environ: WSGIEnvironment) -> dict[str, str]:
+    """The headers of a request by name, which nobody should tell by its case."""
+    return {name[5:].replace("_", "-"): value for name, value in environ.items() if name.startswith("HTTP_")}
 
 
 def _health(app: Flask, parts: Parts) -> None:
