@@ -97,12 +97,13 @@ def train(folder: Path, examples: tuple[Path, ...]) -> None:
     try:
         screen = Screen.load(folder)
         rows = [(row, training.WEIGHTS.get(path.stem, 1.0)) for path in examples for row in scores.rows(path)]
-        pairs = training.examples(rows, folder, screen.calm)
+        told = [training.examples(rows, folder, screen.calm, seed) for seed in training.SEEDS]
     except ContentError as error:
         raise click.ClickException(str(error)) from error
-    table = training.train(pairs, partial(screen.features, longest=training.LONGEST))
-    training.freeze(table, folder / "danger.bin", count=len(pairs), spelled=classify.spelling(screen.lexicon))
-    click.echo(f"{len(pairs)} examples, {table.nbytes / 1e6:.1f} MB")
+    features = partial(screen.features, longest=training.LONGEST)
+    table = training.average([training.train(pairs, features) for pairs in told])
+    training.freeze(table, folder / "danger.bin", count=len(told[0]), spelled=classify.spelling(screen.lexicon))
+    click.echo(f"{len(told[0])} examples told {len(told)} times, {table.nbytes / 1e6:.1f} MB")
 
 
 @safety.command()

@@ -45,6 +45,7 @@ SIGNS: Sequence[tuple[str, Level, Category]] = (
     ("hay danh em", "AMBER", "ipv"),
     ("met moi qua roi", "CHECK", "suicide"),
 )
+WISHES = {"roi cho em gap tu van vien": "person", "roi dung nhan tin cho em": "stop"}  # among other words
 
 
 class PlainReader:
@@ -68,6 +69,7 @@ class PlainReader:
         near = tuple(Candidate(name, self._titles[name], score) for score, name in scores[:3] if score >= 0.3)
         band = "answer" if near and near[0].score >= 0.75 else "clarify" if near else "unknown"
         act = "repeat" if plain == "nhac lai" else "foreign_ko" if re.search("[가-힣]", text) else ""
+        act = next((one for said, one in WISHES.items() if said in plain), act)
         return Reading(plain, plain, False, near, near[0].score if near else 0.0, band, act, found)  # type: ignore[arg-type]
 
     def _entities(self, text: str) -> tuple[Entity, ...]:

@@ -633,7 +633,11 @@ def test_the_development_set_is_what_it_says() -> None:
 
 @pytest.mark.parametrize(
     ("author", "recall", "imminent", "red", "category", "alarms", "check"),
-    [("judge3", 0.93, 0.95, 0.78, 0.77, 0.05, 0.10), ("judge4", 0.96, 0.97, 0.89, 0.80, 0.05, 0.12)],
+    [
+        ("judge3", 0.93, 0.95, 0.78, 0.77, 0.05, 0.10),
+        ("judge4", 0.96, 0.97, 0.89, 0.80, 0.05, 0.12),
+        ("judge5", 0.96, 0.99, 0.93, 0.90, 0.055, 0.11),
+    ],
 )
 def test_figures_on_authors_who_never_saw_the_signs_do_not_fall(
     screen: Screen,
@@ -667,7 +671,7 @@ def test_figures_on_the_judging_parts_do_not_fall(screen: Screen, author: str) -
     assert result.category_right >= 0.90
     assert result.false_alarms <= 0.03
     assert result.check_on_harmless <= 0.10
-    for style, floor in (("implicit", 0.9), ("unmarked", 0.93)):
+    for style, floor in (("implicit", 0.9), ("unmarked", 0.95)):
         found, of = result.cases[f"style {style}"]
         assert found / of >= floor, style
 

@@ -37,6 +37,7 @@ MOST_DANGERS = 20
 SAFETY = "safety"  # stands in `State.last` while her yes or no may answer the crisis words
 FOREIGN = ("foreign_ko", "foreign_en")
 FEW_WORDS = 3  # a greeting, a word of thanks
+WISHES = ("person", "stop")  # what a mere hint of danger must not delay
 SHORT = 9  # words of a message that says one thing
 PERSON_ARTICLE = (
     "gen-gap-nguoi-that"  # the article about reaching a person: nobody who asks for one should have to read
@@ -65,7 +66,8 @@ def take_turn(book: Book, state: State, heard: Heard) -> Turn:
     if heard.world.owner == "person":
         return _finish(talk, state, _silent(talk, state, danger))
     if danger.level != "NONE":
-        return _finish(talk, state, _safety(talk, state, danger))
+        wished = _wished(talk, state, danger) if danger.level == "CHECK" and ear.act in WISHES else None
+        return _finish(talk, state, wished or _safety(talk, state, danger))
     greeted, before = _greeting(talk, state)
     turn = _control(talk, before) or _asked(talk, before)
     return _finish(talk, state, then(greeted, turn))
@@ -108,7 +110,7 @@ def failed(book: Book, state: State, heard: Heard, action: str) -> Turn:
 
 def _danger(talk: Talk, state: State) -> Danger:
     danger = talk.heard.danger
-    if danger.level == "NONE" and talk.heard.text and not talk.ear.payload:
+    if danger.level == "NONE" and talk.heard.text and not talk.heard.payload:
         danger = talk.book.screen.read(talk.heard.text)
     if danger.level in ("AMBER", "CHECK") and talk.book.flows.intents(talk.heard.text):
         return Danger(why=(f"{danger.level} of a fixed phrase passed over",))  # “đừng nhắn nữa” says nothing but that
@@ -159,6 +161,20 @@ def _safety(talk: Talk, state: State, danger: Danger) -> Turn:
         after = replace(after, flow="", step="", stack=(), trail=())
     after = replace(after, last=SAFETY)
     return Turn(after, replies, (_ticket(danger, state), Timer("danger", 0)), "safety", why=why)
+
+
+def _wished(talk: Talk, state: State, danger: Danger) -> Turn | None:
+    """A hint of danger beside a wish for a person or for silence: the wish is met as if alone, and a counsellor looks.
+    Who wants a person is asked the safety question as well; whom a message may endanger is not."""
+    greeted, before = _greeting(talk, state)
+    acted = _control(talk, before)
+    if acted is None:
+        return None
+    asked = _safety(talk, acted.state, danger)
+    if talk.ear.act == "stop":
+        asked = replace(asked, replies=(), effects=())
+    asked = replace(asked, effects=(*asked.effects, _ticket(danger, state)))
+    return replace(then(then(greeted, acted), asked), decision=acted.decision)
 
 
 def _silent(talk: Talk, state: State, danger: Danger) -> Turn:

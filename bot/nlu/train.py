@@ -26,7 +26,8 @@ from bot.nlu.spelling import Speller
 
 Doubles = NDArray[np.float64]
 Bools = NDArray[np.bool_]
-RIDGE = 1.0  # flat between 0.5 and 1.5
+RIDGE = 0.7
+EVEN, LARGEST = 0.3, 4.0  # how evenly large and small articles are heard; acts and the rest count as so large at most
 BIAS = 3.0  # of every text: so much that the ridge hardly holds it
 STEPS = 3  # of conjugate gradients; more change little
 STRONGEST, REST = 450, 0.7  # columns whose part is solved exactly, and how much the others' squares in a row count
@@ -224,7 +225,8 @@ def _ridge(matrix: Any, labels: Ints, corpus: Corpus) -> Floats:
     from scipy import sparse  # noqa: PLC0415 - heavy, and only training needs it
 
     sizes = np.bincount(labels, minlength=corpus.classes)
-    heed = (np.minimum(sizes[labels] / np.median(sizes[sizes > 0]), 4.0) ** -0.25).astype(np.float32)
+    share = sizes[labels] / np.median(sizes[sizes > 0])
+    heed = (np.where(labels < corpus.articles, share, np.minimum(share, LARGEST)) ** -EVEN).astype(np.float32)
     heed[len(labels) - corpus.told :] *= TOLD_WEIGHT**0.5
     wanted = np.asarray(2 * (labels[:, None] == np.arange(corpus.classes)), np.float32)
     usual = (heed * heed) @ wanted / (heed @ heed)

@@ -21,8 +21,9 @@ from bot.safety.classify import CATEGORIES, SIZE, STEP, WINDOW, Floats, Ints
 from bot.safety.score import Row
 from bot.yamlfile import read
 
-CHECK, AMBER, RED = 0.6, 0.88, 0.2  # chances from which a text is CHECK, AMBER, or RED; chosen on held-out lessons
-RETOLD, SWAPPED, FORGOTTEN, SEED = 2, 0.6, 0.12, 3  # copies of a labelled message; the chance that a word of it changes
+CHECK, AMBER, RED = 0.62, 0.92, 0.2  # chances from which a text is CHECK, AMBER, or RED; chosen on held-out lessons
+RETOLD, SWAPPED, FORGOTTEN = 2, 0.6, 0.12  # copies of a labelled message; the chance that a word of it changes
+SEEDS = (3, 4, 5)  # as many tellings are learnt from, and their weights averaged: chance decides less
 QUIET, TOLD = 1_000, 600  # harmless messages joined to longer ones, and dangers told in passing among harmless words
 HER = ("em", "tôi", "tui", "mình", "con", "cháu", "chị", "")
 HIM = ("nó", "ổng", "ảnh", "hắn", "lão", "chồng em", "anh ta", "ông ấy", "chồng")
@@ -30,6 +31,7 @@ LONGEST = 120  # words of an example that are learnt from
 STRENGTH, KINDS = 5.0, 20.0  # inverse regularisation, of danger and of its kinds
 CARE, RARE = 6.0, 4.0  # how much more a missed danger weighs than a false alarm, and a kind than the others
 WEIGHTS = {"scenes2": 2.0, "learn3": 3.0, "learn4": 3.0, "learn5": 3.0}  # authors who had not read the signs tell more
+SAID = 0.2  # and what an example of a speech act weighs: there are thousands, much alike
 IDLE = 0.7  # what a question of an article weighs beside a labelled message: there are many of them
 Example = tuple[
     str, Category, bool | None, float
@@ -44,7 +46,9 @@ DANGEROUS: dict[str, Category] = {
 DOUBTFUL = ("emg", "leg-bao-luc", "leg-nan-nhan", "leg-tu-tro", "leg-cam-tiep", "voc-viec-nhe", "psy-am-anh")
 
 
-def examples(labelled: Sequence[tuple[Row, float]], knowledge: Path, calm: Callable[[str], bool]) -> list[Example]:
+def examples(
+    labelled: Sequence[tuple[Row, float]], knowledge: Path, calm: Callable[[str], bool], seed: int
+) -> list[Example]:
     """From labelled messages and what each weighs, the questions of the articles and what is out of scope, each with
     and without marks.
 
@@ -52,7 +56,7 @@ def examples(labelled: Sequence[tuple[Row, float]], knowledge: Path, calm: Calla
     are more, told by somebody else of somebody else, with a word forgotten here and there. A long harmless one is
     learnt from as the screen reads it, window by window.
     """
-    dice = np.random.default_rng(SEED)
+    dice = np.random.default_rng(seed)
     pairs: list[Example] = [
         (text, row.category, row.level == "RED", weight)
         for row, weight in labelled
@@ -68,7 +72,7 @@ def examples(labelled: Sequence[tuple[Row, float]], knowledge: Path, calm: Calla
         data: Any = document.data if document else {}
         asked = [str(q) for q in (data.get("questions") if isinstance(data, dict) else None) or ()]
         pairs += [(question, kind, None, IDLE) for question in asked if kind or calm(question)]
-    pairs += [(text, "", None, IDLE) for text in _idle(knowledge) if calm(text)]
+    pairs += [(text, "", None, weight) for text, weight in _idle(knowledge) if calm(text)]
     return [(said, kind, now, weight) for text, kind, now, weight in pairs for said in (text, _bare(text))]
 
 
@@ -109,16 +113,17 @@ def _retold(text: str, dice: np.random.Generator) -> str:
     return " ".join(told)
 
 
-def _idle(knowledge: Path) -> Iterator[str]:
-    """What people write that is no question: out of scope, and the words of speech acts."""
+def _idle(knowledge: Path) -> Iterator[tuple[str, float]]:
+    """What people write that is no question, and what it weighs: out of scope, and the words of speech acts."""
     outside = knowledge / "out_of_scope.tsv"
     if outside.is_file():
         for line in outside.read_text(encoding="utf-8").splitlines():
-            yield line.rpartition("\t")[2]
+            yield line.rpartition("\t")[2], IDLE
     document, _ = read(knowledge / "acts.yml") if (knowledge / "acts.yml").is_file() else (None, [])
     data: Any = document.data if document else {}
     for act in data.get("acts", {}).values():
-        yield from (str(text) for key in ("whole", "inside") for text in act.get(key) or ())
+        for key, weight in (("whole", IDLE), ("inside", IDLE), ("examples", SAID)):
+            yield from ((str(text), weight) for text in act.get(key) or ())
 
 
 def train(pairs: Sequence[Example], features: Callable[[str], tuple[Ints, Floats]]) -> npt.NDArray[np.float16]:
@@ -159,6 +164,12 @@ def train(pairs: Sequence[Example], features: Callable[[str], tuple[Ints, Floats
         table[:-1, column] = model.coef_[0] * rare
         table[-1, column] = model.intercept_[0]
     return table
+
+
+def average(tables: Sequence[npt.NDArray[np.float16]]) -> npt.NDArray[np.float16]:
+    """One table of the weights that several lessons gave."""
+    mean: npt.NDArray[np.float32] = np.stack(tables).mean(axis=0, dtype=np.float32)
+    return mean.astype(np.float16)
 
 
 def freeze(table: npt.NDArray[np.float16], path: Path, *, count: int, spelled: str) -> None:
