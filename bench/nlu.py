@@ -33,7 +33,7 @@ OTHERS = ROOT.parent / "tests" / "data" / "nlu"
 ACTS = {
     "acts_b.tsv": "first author, read since",
     "acts_learn.tsv": "second author, learned from",
-    "acts_judge.tsv": "second author, harder, never read",
+    "acts_judge.tsv": "second author, harder, learned from since",
     "acts_judge2.tsv": "third author, never read",
     "acts_near.tsv": "questions that sound like acts",
 }

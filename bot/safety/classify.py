@@ -116,7 +116,7 @@ class Classifier:
     likewise. `check`/`amber`: the chances from which a text is CHECK or AMBER; `red`: from which danger is now.
     `words`: hash of the lexicon it was trained with."""
 
-    weights: npt.NDArray[np.float32]
+    weights: npt.NDArray[np.float16]
     bias: npt.NDArray[np.float32]
     check: float
     amber: float
@@ -134,7 +134,7 @@ class Classifier:
         rows = np.concatenate([row for row, _ in met]).reshape(size, -1)
         own = np.array([weight for _, weight in met])
         pairs, ends = beside(said), max(0, size - 1)
-        each = self.weights[pairs]
+        each = self.weights[pairs].astype(np.float32)
         rows[:-1] += (each[:ends] + each[ends : 2 * ends]) * PAIR
         own[:-1] += 2 * PAIR * PAIR
         if size > 2:
@@ -154,15 +154,14 @@ class Classifier:
         found, value = own(word)
         if len(self._met) >= MET:
             self._met.clear()
-        self._met[word] = both = (value @ self.weights[found], float(value @ value))
+        self._met[word] = both = (value @ self.weights[found].astype(np.float32), float(value @ value))
         return both
 
 
 def silent() -> Classifier:
     """A classifier that has learnt nothing and sways nothing."""
     columns = 2 + len(CATEGORIES)
-    nothing = np.zeros((SIZE, columns), dtype=np.float32)
-    return Classifier(nothing, nothing[0], 2.0, 2.0, 2.0)
+    return Classifier(np.zeros((SIZE, columns), dtype=np.float16), np.zeros(columns, dtype=np.float32), 2.0, 2.0, 2.0)
 
 
 def spelling(lexicon: Lexicon) -> str:
@@ -250,12 +249,12 @@ def load(path: Path) -> tuple[Classifier | None, list[Finding]]:
         return None, [
             _fault(path, "bộ phân loại không đúng mã đã ghi", "the classifier is not the one that was frozen")
         ]
-    table = np.frombuffer(raw, dtype="<f2").astype(np.float32)
+    table = np.frombuffer(raw, dtype="<f2")
     if table.size != (SIZE + 1) * (2 + len(CATEGORIES)):
         return None, [_fault(path, "bộ phân loại sai cỡ", "the classifier has the wrong size")]
     table = table.reshape(SIZE + 1, 2 + len(CATEGORIES))
     limits = (float(label["check"]), float(label["amber"]), float(label["red"]))
-    return Classifier(table[:-1], table[-1], *limits, str(label.get("words", ""))), []
+    return Classifier(table[:-1], table[-1].astype(np.float32), *limits, str(label.get("words", ""))), []
 
 
 def _fault(path: Path, vi: str, en: str) -> Finding:
