@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from sqlalchemy import Connection, RowMapping
+from sqlalchemy import Connection, Insert, RowMapping
 
 from bot.messages import (
     LEVELS,
@@ -51,13 +51,13 @@ def accept(database: Database, screen: Screen, events: Sequence[Event], *, now: 
     wake: dict[int, int] = {}
     told = [event for event in events if not isinstance(event, Ignored)]
     counts.update(f"ignored {event.why}" for event in events if isinstance(event, Ignored))
-    hers = {id(event): words for event in told if isinstance(event, Message) and (words := _words(event))}
-    screened = {event: screen.read(words) for event, words in hers.items()}
     if not told:
         return Accepted((), counts)
-    if len(told) == 1 and (met := _once(database, told[0], screened.get(id(told[0]), Danger()), now)) is not None:
+    if len(told) == 1 and (met := _once(database, screen, told[0], now)) is not None:
         counts["message"] += 1
         return Accepted((met,), counts)
+    hers = {id(event): words for event in told if isinstance(event, Message) and (words := _words(event))}
+    screened = {event: screen.read(words) for event, words in hers.items()}
     keyring = database.keyring
     with database.write() as connection:
         door = _Door(connection, keyring, database.known, now)
@@ -92,9 +92,9 @@ def accept(database: Database, screen: Screen, events: Sequence[Event], *, now: 
     return Accepted(tuple(wake.items()), counts)
 
 
-def _once(database: Database, event: Event, danger: Danger, now: int) -> tuple[int, int] | None:
+def _once(database: Database, screen: Screen, event: Event, now: int) -> tuple[int, int] | None:
     """The common case in one statement: a message that alerts nobody, from a person met before. None: not so."""
-    if not isinstance(event, Message) or event.standby or danger.level == "RED":
+    if not isinstance(event, Message) or event.standby:
         return None
     keyring = database.keyring
     person = _person(keyring, event.address)
@@ -102,12 +102,23 @@ def _once(database: Database, event: Event, danger: Danger, now: int) -> tuple[i
     if met is None:
         return None
     wrapped, key = met
-    values = _row(keyring, key, event, danger, now) | {"person": person, "wrapped": wrapped}
-    found = database.write_once(queries.add_to_known(sqlite_=database.sqlite), values)
-    if found is None:
+    rank = 0
+
+    def make() -> tuple[Insert, dict[str, Any]] | None:
+        nonlocal rank
+        danger = screen.read(words) if (words := _words(event)) else Danger()
+        rank = LEVELS.index(danger.level)
+        if danger.level == "RED":
+            return None
+        values = _row(keyring, key, event, danger, now) | {"person": person, "wrapped": wrapped}
+        return queries.add_to_known(sqlite_=database.sqlite), values
+
+    found = database.write_once(make)
+    if found is not None:
+        return found, rank
+    if LEVELS[rank] != "RED":
         database.known.forget(person)
-        return None
-    return found, LEVELS.index(danger.level)
+    return None
 
 
 def _words(event: Message) -> str:

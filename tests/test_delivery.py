@@ -122,7 +122,7 @@ def test_a_key_that_another_process_destroyed_seals_nothing(stage: Stage, databa
 
 def test_a_statement_that_cannot_run_gives_nothing_and_the_database_serves_on(stage: Stage) -> None:
     broken = select(queries.conversation.c.id).where(text("no_such_column = 1"))
-    assert stage.database.write_once(broken, {}) is None
+    assert stage.database.write_once(lambda: (broken, {})) is None
     stage.write("chào")
     assert stage.platforms.texts == ["1: chào"]
 

@@ -114,8 +114,8 @@ def test_a_message_for_a_chat_that_somebody_holds_waits_alone(database: Database
 def test_one_bad_statement_spoils_nothing_for_long(database: Database) -> None:
     broken = select(queries.conversation.c.id).where(text("no_such_column = 1"))
     sound = select(queries.conversation.c.id).where(text("id = 0"))
-    assert database.write_once(broken, {}) is None
-    assert database.write_once(sound, {}) is None
+    assert database.write_once(lambda: (broken, {})) is None
+    assert database.write_once(lambda: (sound, {})) is None
     with database.read() as connection:
         assert connection.execute(sound).first() is None
 
@@ -131,3 +131,10 @@ def test_wake_ups_of_one_moment_all_arrive(database: Database) -> None:
         heard = {notice.payload for notice in listener.notifies(timeout=10, stop_after=40)}
     notifier.close()
     assert heard == {f"{number} {rank}" for number, rank in zip(range(40), [0, 3] * 20, strict=True)}
+
+
+def test_what_one_cannot_make_harms_nobody_beside_him(database: Database) -> None:
+    def fails() -> None:
+        raise ValueError("not to be told")
+
+    assert database._write_together([fails, lambda: (select(text("7")), {}), lambda: None]) == [None, 7, None]

@@ -10,7 +10,7 @@ import math
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from functools import lru_cache
 from typing import Any
@@ -30,6 +30,7 @@ REST_S = 1.0  # after a fault the straight way is not tried
 IDLE_S = 2.0  # a connection used within this time is taken to be alive
 _READ = "osso_read"
 Once = tuple[str, Any]  # a statement in the driver's words, and its values
+Make = Callable[[], "tuple[ClauseElement, Mapping[str, Any]] | None"]
 
 
 class Database:
@@ -41,7 +42,7 @@ class Database:
         self._lock: Any = threading.Lock() if self.sqlite else nullcontext()
         self.engine = _sqlite(url, pool) if self.sqlite else _postgres(url, pool)
         self.known = Known()
-        self._together: Together[Once, Any | None] = Together(self._write_together)
+        self._together: Together[Make, Any | None] = Together(self._write_together)
         self._straight: sqlite3.Connection | psycopg.Connection | None = None
         self._rests_until = 0.0
         self._bare_keyring = keyring
@@ -69,30 +70,43 @@ class Database:
         with _translated(), self._lock, self.engine.connect() as connection, connection.begin():
             yield connection
 
-    def write_once(self, statement: ClauseElement, values: Mapping[str, Any]) -> Any | None:
+    def write_once(self, make: Make) -> Any | None:
         """One statement that is a whole transaction, or one transaction with those of threads that come at the same
-        time, straight through a driver's connection of their own: the first column of its first row.
+        time, straight through a driver's connection of their own: the first column of its first row. `make` gives the
+        statement and its values, in whichever thread works for all.
 
-        None when it gave no row or could not run: then take the way through `write()`, which tells the two apart. It
-        costs a quarter of that way, and on PostgreSQL one round trip for all.
+        None when it made or gave nothing or could not run: then take the way through `write()`, which tells these
+        apart. It costs a quarter of that way, and on PostgreSQL one round trip for all.
         """
-        sql, order = _compiled(statement, self.engine.dialect)
-        return self._together((sql, [values[name] for name in order] if self.sqlite else values))
+        return self._together(make)
 
-    def _write_together(self, said: Sequence[Once]) -> list[Any | None]:
+    def _write_together(self, makes: Sequence[Make]) -> list[Any | None]:
         """All None when nothing was written; and then for a moment, so that nobody waits in a row for a database that
         does not answer."""
+        results: list[Any | None] = [None] * len(makes)
         if time.monotonic() < self._rests_until:
-            return [None] * len(said)
+            return results
+        said: dict[int, Once] = {}
+        for place, make in enumerate(makes):
+            with suppress(Exception):  # it will be said again, by itself, on the way through `write()`
+                made = make()
+                if made is not None:
+                    said[place] = self._compile(*made)
         with self._lock:
             try:
                 if self._straight is None:
                     self._straight = self._lend()
-                return [rows[0][0] if rows else None for rows in _each(self._straight, said)]
+                for place, rows in zip(said, _each(self._straight, list(said.values())), strict=True):
+                    results[place] = rows[0][0] if rows else None
             except (sqlite3.Error, psycopg.Error, DBAPIError, PoolTimeout):
                 self._drop()
                 self._rests_until = time.monotonic() + REST_S
-                return [None] * len(said)
+                return [None] * len(makes)
+        return results
+
+    def _compile(self, statement: ClauseElement, values: Mapping[str, Any]) -> Once:
+        sql, order = _compiled(statement, self.engine.dialect)
+        return sql, [values[name] for name in order] if self.sqlite else values
 
     def _lend(self) -> sqlite3.Connection | psycopg.Connection:
         """A connection that the pool has nothing to do with any more."""
@@ -157,6 +171,8 @@ class Database:
 
 def _each(raw: sqlite3.Connection | psycopg.Connection, said: Sequence[Once]) -> list[list[Any]]:
     """The rows that each statement gave; several are one transaction."""
+    if not said:
+        return []
     if isinstance(raw, psycopg.Connection):
         with raw.pipeline() if len(said) > 1 else nullcontext():
             cursors = [raw.execute(sql, values) for sql, values in said]
