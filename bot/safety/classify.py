@@ -9,9 +9,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from array import array
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
+from itertools import accumulate
 from math import exp, sqrt
 from pathlib import Path
 from typing import Any
@@ -43,22 +46,23 @@ WINDOW, STEP = (
     20,
 )  # words: a long letter is read in overlapping windows, so that one line in the middle still counts
 MET = 2_000  # words whose summed weights are kept at hand
-MIX = np.array([2654435761, 2246822519, 3266489917, 668265263, 374761393], dtype=np.uint32)  # odd: nothing is lost
+MIX = (2654435761, 2246822519, 3266489917, 668265263, 374761393)  # odd: nothing is lost
 Ints = npt.NDArray[np.int64]
-Hashes = npt.NDArray[np.uint32]
 Floats = npt.NDArray[np.float32]
+Feature = tuple[int, int, float]  # the word it begins in, its row in the table, what it weighs
 Slots = Sequence[tuple[int, int, int]]  # first word, word after the last, and `kind` of each slot filled; in order
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Weighed:
-    """A text with its weights summed up to each word, so that every window is read at once: `sums[i]` of the
-    features that begin before word i, `weight[i]` of their own squared; `first`: two columns as plain numbers."""
+    """A text with what speaks for danger summed up to each word, so that every window is read at once: `danger[i]` of
+    the features that begin before word i, `weight[i]` of their own squared. What else they say is summed when asked."""
 
-    sums: npt.NDArray[np.float32]
+    said: Words
+    slots: Slots
+    by: Classifier
+    danger: list[float]
     weight: list[float]
-    first: list[list[float]]
-    bias: npt.NDArray[np.float32]
 
     def best(self) -> Opinion:
         """The most alarming window."""
@@ -67,27 +71,46 @@ class Weighed:
         start, end = self._within(start, start + WINDOW)
         return Opinion(self, start, end, self.chance(start, end))
 
-    def chance(self, start: int, end: int, column: int = 0) -> float:
-        """The chance that the words from `start` up to `end` speak of danger (column 1: of danger that is now); of
-        fewer than two words, none."""
+    def chance(self, start: int, end: int) -> float:
+        """The chance that the words from `start` up to `end` speak of danger; of fewer than two words, none."""
         start, end = self._within(start, end)
         if end - start < 2:
             return 0.0
         own = max(1, self.weight[end] - self.weight[start])
-        score = (self.first[column][end] - self.first[column][start]) / sqrt(own) + float(self.bias[column])
-        return 1 / (1 + exp(-max(-30.0, min(30.0, score))))
+        return _chance((self.danger[end] - self.danger[start]) / sqrt(own) + float(self.by.bias[0]))
+
+    def imminent(self, start: int, end: int) -> float:
+        """The chance that such danger is now; of fewer than two words, none."""
+        odds = self._odds(start, end)
+        return _chance(odds[1]) if odds else 0.0
 
     def kinds(self, start: int, end: int) -> list[float]:
         """What speaks for each of `CATEGORIES` in these words, in log odds; of fewer than two words, nothing."""
+        return self._odds(start, end)[2:] or [0.0] * len(CATEGORIES)
+
+    def _odds(self, start: int, end: int) -> list[float]:
         start, end = self._within(start, end)
         if end - start < 2:
-            return [0.0] * len(CATEGORIES)
-        said = (self.sums[end] - self.sums[start])[2:] / sqrt(max(1, self.weight[end] - self.weight[start]))
-        kinds: list[float] = (said + self.bias[2:]).tolist()
-        return kinds
+            return []
+        begun, found, value = features(self.said.part(start, end + 2), self._slots(start, end))
+        here = begun < end - start
+        own = max(1, self.weight[end] - self.weight[start])
+        odds: list[float] = (
+            (value[here] @ self.by.weights[found[here]].astype(np.float32)) / sqrt(own) + self.by.bias
+        ).tolist()
+        return odds
+
+    def _slots(self, start: int, end: int) -> Slots:
+        """Those that begin in these words or are within reach of one that does, as if the text began there."""
+        far = max((stop for first, stop, _ in self.slots if start <= first < end), default=end) + REACH
+        return [(first - start, stop - start, kind) for first, stop, kind in self.slots if start <= first <= far]
 
     def _within(self, start: int, end: int) -> tuple[int, int]:
         return max(0, start), min(len(self.weight) - 1, end)
+
+
+def _chance(odds: float) -> float:
+    return 1 / (1 + exp(-max(-30.0, min(30.0, odds))))
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +125,7 @@ class Opinion:
     @property
     def imminent(self) -> float:
         """The chance that such danger is now, 0..1."""
-        return self.of.chance(self.start, self.end, 1)
+        return self.of.imminent(self.start, self.end)
 
     @property
     def kinds(self) -> list[float]:
@@ -122,40 +145,52 @@ class Classifier:
     amber: float
     red: float
     words: str = ""
-    _met: dict[str, tuple[npt.NDArray[np.float32], float]] = field(default_factory=dict, compare=False, repr=False)
+    _danger: array[float] = field(init=False, compare=False, repr=False)
+    _met: dict[str, tuple[float, float]] = field(default_factory=dict, compare=False, repr=False)
+    _filled: dict[int, _Beside] = field(default_factory=dict, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_danger", array("f", self.weights[:, 0].astype(np.float32).tobytes()))
 
     def weigh(self, said: Words, slots: Slots) -> Weighed:
-        """Reads a text once."""
-        size = len(said.tokens)
-        sums = np.zeros((size + 1, self.weights.shape[1]), dtype=np.float32)
-        if not size:
-            return Weighed(sums, [0.0], sums[:, :2].T.tolist(), self.bias)
-        met = [self._met.get(word) or self._meet(word) for word in said.tokens]
-        rows = np.concatenate([row for row, _ in met]).reshape(size, -1)
-        own = np.array([weight for _, weight in met])
-        pairs, ends = beside(said), max(0, size - 1)
-        each = self.weights[pairs].astype(np.float32)
-        rows[:-1] += (each[:ends] + each[ends : 2 * ends]) * PAIR
-        own[:-1] += 2 * PAIR * PAIR
-        if size > 2:
-            rows[:-2] += each[2 * ends :]
-            own[:-2] += 1.0
-        np.cumsum(rows, axis=0, out=sums[1:])
-        weight = np.cumsum(own)
-        if slots:
-            found, begun, value = meant(slots)
-            before = np.searchsorted(begun, np.arange(1, size + 1))
-            sums[1:] += np.concatenate((sums[:1], np.cumsum(self.weights[found] * value[:, None], axis=0)))[before]
-            weight += np.concatenate(([0.0], np.cumsum(value * value)))[before]
-        return Weighed(sums, [0.0, *weight.tolist()], sums[:, :2].T.tolist(), self.bias)
+        """Reads a text once, number by number: arrays as short as a message would cost more."""
+        gains, owns, danger = [0.0], [0.0], self._danger
+        for word in said.tokens:
+            gain, own = self._met.get(word) or self._meet(word)
+            gains.append(gain)
+            owns.append(own)
+        for begins, row, value in beside(said):
+            gains[begins + 1] += danger[row] * value
+            owns[begins + 1] += value * value
+        starts, kinds = [start for start, _, _ in slots], [kind for *_, kind in slots]
+        for start, end, first in slots:
+            other = self._filled.get(first) or self._filled.setdefault(first, _Beside(first, danger))
+            near = kinds[slice(*_reached(starts, end))]
+            gains[start + 1] += other.alone + SLOTS * sum(map(other.__getitem__, near))
+            owns[start + 1] += 1 + SLOTS * SLOTS * len(near)
+        return Weighed(said, slots, self, list(accumulate(gains)), list(accumulate(owns)))
 
-    def _meet(self, word: str) -> tuple[npt.NDArray[np.float32], float]:
-        """The summed weights of what a word is by itself, and its own squared. Most words come again."""
-        found, value = own(word)
+    def _meet(self, word: str) -> tuple[float, float]:
+        """What a word's own features say for danger, and what they weigh squared. Most words come again."""
         if len(self._met) >= MET:
             self._met.clear()
-        self._met[word] = both = (value @ self.weights[found].astype(np.float32), float(value @ value))
+        told = alone(word)
+        both = sum(self._danger[row] * value for row, value in told), sum(value * value for _, value in told)
+        self._met[word] = both
         return both
+
+
+class _Beside(dict[int, float]):
+    """What a slot says for danger alone, and with each other that follows; reckoned when first met."""
+
+    def __init__(self, kind: int, danger: array[float]) -> None:
+        super().__init__()
+        self._kind, self._danger = kind, danger
+        self.alone = danger[_row(kind)]
+
+    def __missing__(self, kind: int) -> float:
+        self[kind] = gain = self._danger[_mixed(self._kind, kind)]
+        return gain
 
 
 def silent() -> Classifier:
@@ -170,53 +205,47 @@ def spelling(lexicon: Lexicon) -> str:
     return hashlib.sha256(json.dumps(spelled, ensure_ascii=False).encode()).hexdigest()
 
 
-def features(said: Words, slots: Slots) -> tuple[Ints, Floats]:
-    """Hashed features of a text and what each weighs: of every word by itself, of words beside each other, and of the
-    slots that phrases fill."""
-    alone = [own(word) for word in said.tokens]
-    pairs, (found, _, filled) = beside(said), meant(slots)
-    value = np.ones(len(pairs), dtype=np.float32)
-    value[: 2 * max(0, len(said.tokens) - 1)] = PAIR
-    return (
-        np.concatenate([*(f for f, _ in alone), pairs, found]),
-        np.concatenate([*(v for _, v in alone), value, filled]),
-    )
+def features(said: Words, slots: Slots) -> tuple[Ints, Ints, Floats]:
+    """Hashed features of a text: the word each begins in, its row among the weights, and what it weighs."""
+    own = ((at, row, value) for at, word in enumerate(said.tokens) for row, value in alone(word))
+    told = [*own, *beside(said), *meant(slots)]
+    begun, found, values = zip(*told, strict=True) if told else ((), (), ())
+    return np.array(begun, dtype=np.int64), np.array(found, dtype=np.int64), np.array(values, dtype=np.float32)
 
 
-def own(word: str) -> tuple[Ints, Floats]:
+def alone(word: str) -> list[tuple[int, float]]:
     """The features of one word: itself, with and without marks, and its runs of 3 to 5 bare letters."""
     bare = syllable.strip(word)
     padded = f" {bare} "
     runs = [padded[at : at + length] for length in LETTERS for at in range(len(padded) - length + 1)]
-    named = [_hash(name) for name in (f"m{word}", f"p{bare}", *runs)]
-    return np.array(named, dtype=np.int64), np.array([WORD, WORD] + [RUN] * len(runs), dtype=np.float32)
+    named = [(f"m{word}", WORD), (f"p{bare}", WORD), *((run, RUN) for run in runs)]
+    return [(_number(name) & (SIZE - 1), value) for name, value in named]
 
 
-def beside(said: Words) -> Ints:
+def beside(said: Words) -> Iterator[Feature]:
     """The features of words beside each other: two with their marks, two without, and bare words next but one."""
-    marked = np.array([_number(word) for word in said.tokens], dtype=np.uint32)
-    bare = np.array([_number(word) for word in said.bare], dtype=np.uint32)
-    return _fold(
-        np.concatenate(
-            (marked[:-1] * MIX[0] ^ marked[1:], bare[:-1] * MIX[1] ^ bare[1:], bare[:-2] * MIX[2] ^ bare[2:])
-        )
-    )
+    marked = [_number(word) for word in said.tokens]
+    bare = [_number(word) for word in said.bare]
+    for at in range(len(marked) - 1):
+        yield at, _row(marked[at] * MIX[0] ^ marked[at + 1]), PAIR
+        yield at, _row(bare[at] * MIX[1] ^ bare[at + 1]), PAIR
+    for at in range(len(bare) - 2):
+        yield at, _row(bare[at] * MIX[2] ^ bare[at + 2]), 1.0
 
 
-def meant(slots: Slots) -> tuple[Ints, Ints, Floats]:
-    """The features of the slots a text fills, alone and two with few words between, whatever the words that fill them;
-    the word each begins in, rising; and what it weighs."""
-    rows = np.array(slots, dtype=np.int64).reshape(-1, 3)
-    starts, ends, kinds = rows[:, 0], rows[:, 1], rows[:, 2].astype(np.uint32)
-    first = np.searchsorted(starts, ends, side="left")
-    counts = np.maximum(0, np.searchsorted(starts, ends + REACH, side="right") - first)
-    before = np.repeat(np.arange(len(slots)), counts)
-    after = np.arange(len(before)) - np.repeat(np.cumsum(counts) - counts - first, counts)
-    begun = np.concatenate((starts, starts[before]))
-    value = np.ones(len(begun), dtype=np.float32)
-    value[len(slots) :] = SLOTS
-    order = np.argsort(begun, kind="stable")
-    return _fold(np.concatenate((kinds, kinds[before] * MIX[4] ^ kinds[after])))[order], begun[order], value[order]
+def meant(slots: Slots) -> Iterator[Feature]:
+    """The features of the slots a text fills, alone and two with few words between, whatever the words that fill
+    them."""
+    starts = [start for start, _, _ in slots]
+    for start, end, first in slots:
+        yield start, _row(first), 1.0
+        for at in range(*_reached(starts, end)):
+            yield start, _mixed(first, slots[at][2]), SLOTS
+
+
+def _reached(starts: Sequence[int], end: int) -> tuple[int, int]:
+    """Which of the slots that begin at `starts` stand within reach of one that ends before word `end`."""
+    return bisect_left(starts, end), bisect_right(starts, end + REACH)
 
 
 def kind(slot: str) -> int:
@@ -224,18 +253,18 @@ def kind(slot: str) -> int:
     return crc32(f"#{slot}".encode())
 
 
-def _fold(hashes: Hashes) -> Ints:
-    hashes = hashes * MIX[3]
-    return ((hashes ^ (hashes >> np.uint32(15))) & np.uint32(SIZE - 1)).astype(np.int64)
+def _mixed(first: int, second: int) -> int:
+    return _row(first * MIX[4] ^ second)
 
 
-@lru_cache(maxsize=MET)
+def _row(number: int) -> int:
+    number = number * MIX[3] & 0xFFFFFFFF
+    return (number ^ number >> 15) & (SIZE - 1)
+
+
+@lru_cache(maxsize=2 * MET)
 def _number(word: str) -> int:
     return crc32(word.encode("utf-8", "surrogatepass"))
-
-
-def _hash(name: str) -> int:
-    return _number(name) & (SIZE - 1)
 
 
 def load(path: Path) -> tuple[Classifier | None, list[Finding]]:

@@ -196,9 +196,9 @@ class Screen:
 
     def features(self, text: str, longest: int) -> tuple[classify.Ints, classify.Floats]:
         """What the classifier sees in the first `longest` words of a text, and what each weighs: for training."""
-        said = words(text, self.lexicon)
-        said = Words(said.tokens[:longest], said.bare[:longest], said.loose[:longest], said.stop[:longest])
-        return classify.features(said, self._slots(self._scan(said)))
+        said = words(text, self.lexicon).part(0, longest)
+        _, found, value = classify.features(said, self._slots(self._scan(said)))
+        return found, value
 
     def _weigh(self, said: Words, scanned: Scan) -> Weighed:
         return self.classifier.weigh(said, self._slots(scanned))

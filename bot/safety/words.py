@@ -55,6 +55,10 @@ class Words:
         """The words from `start` up to `end` (exclusive)."""
         return " ".join(self.tokens[start:end])
 
+    def part(self, start: int, end: int) -> Words:
+        """These words alone."""
+        return Words(self.tokens[start:end], self.bare[start:end], self.loose[start:end], self.stop[start:end])
+
 
 def words(text: str, lexicon: Lexicon) -> Words:
     """Normalises and splits a text, clause by clause, so that what stands between stops stays known."""
