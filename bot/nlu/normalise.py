@@ -38,6 +38,8 @@ _SOUNDS = (
     (r"g$", "ng"),
 )
 _PASSES = 4
+_ALWAYS = "*"  # no token is
+_SPELT = 3  # single letters in a row that may be one word spelt out
 _GLUED = 6  # letters from which one word is taken for two; of fewer, only when both carry marks
 _LONG, _REMEMBERED = 16, 20_000  # of the words whose spelling is remembered
 
@@ -79,8 +81,10 @@ class Words:
     # first plain token of a form -> (form, concept name), longest first; and forms of scripts that do not space words
     openings: Mapping[str, tuple[tuple[tuple[str, ...], str], ...]] = field(default_factory=dict)
     unspaced: tuple[tuple[str, str], ...] = ()
-    # words already put in their one spelling, and what `openings` hold by first and second plain token
+    # words already put in their one spelling, those beside which a word does not stand as it is, and what `openings`
+    # hold by first and second plain token
     _mended: dict[str, list[str]] = field(default_factory=dict, repr=False, compare=False)
+    _standing: dict[str, frozenset[str]] = field(default_factory=dict, repr=False, compare=False)
     _seconds: dict[str, dict[str, list[tuple[tuple[str, ...], str]]]] = field(
         default_factory=dict, repr=False, compare=False
     )
@@ -116,20 +120,20 @@ class Normalised:
 
 def normalise(text: str, words: Words) -> Normalised:
     """The one spelling of `text`. Idempotent: `normalise(n.marked).marked == n.marked`. Linear time, never raises."""
-    parts = sentences(text)
-    written = [token for sentence in parts for token in sentence if token.isalpha()]
-    share = sum(map(syllable.is_marked, written)) / len(written) if written else 0.0
     tokens: list[str] = []
     breaks: list[int] = []
-    for sentence in parts:
-        mended = _mend(sentence, words)
+    written = marked = 0
+    for sentence in sentences(text):
+        alike = [token for token in sentence if token.isalpha()]
+        written += len(alike)
+        marked += sum(map(syllable.is_marked, alike))
+        mended = sentence if _all_stand(sentence, words) else _mend(sentence, words)
         if mended:
             breaks.append(len(tokens))
             tokens += mended
-    plain = tuple(syllable.strip(token) for token in tokens)
-    return Normalised(
-        " ".join(tokens), " ".join(plain), tuple(tokens), plain, share, tuple(b for b in breaks if b < len(tokens))
-    )
+    plain = tuple(map(syllable.strip, tokens))
+    share = marked / written if written else 0.0
+    return Normalised(" ".join(tokens), " ".join(plain), tuple(tokens), plain, share, tuple(breaks))
 
 
 def sentences(text: str) -> list[list[str]]:
@@ -140,11 +144,11 @@ def sentences(text: str) -> list[list[str]]:
     if _ODD.search(text):
         text = _CODE.sub(r"\1\2", _DOTTED.sub(_undot, _URL.sub(" url ", text)))
     found: list[list[str]] = [[]]
-    for match in _TOKEN.finditer(text):
-        if match["stop"]:
+    for word, stop in _TOKEN.findall(text):
+        if stop:
             found.append([])
         else:
-            found[-1].append(match["word"])
+            found[-1].append(word)
     return found
 
 
@@ -163,6 +167,30 @@ def _undot(match: re.Match[str]) -> str:
 
 def _mend(sentence: list[str], words: Words) -> list[str]:
     return _fixpoint(_join_letters([t for t in sentence if not _laughs(t)]), words)
+
+
+def _all_stand(sentence: list[str], words: Words) -> bool:
+    """Whether nothing needs mending, as in most sentences: each token is in its one spelling, none begins a phrase of
+    the lexicon, and there are too few single letters to make a word."""
+    lonely = 0
+    for token, following in zip(sentence, [*sentence[1:], ""], strict=False):
+        known = words._standing.get(token)
+        if known is None:
+            known = _standing(token, words)
+        if following in known or _ALWAYS in known:
+            return False
+        lonely += len(token) == 1
+    return lonely < _SPELT
+
+
+def _standing(token: str, words: Words) -> frozenset[str]:
+    """The words before which a token does not stand as it is; `_ALWAYS` when it never does."""
+    mends = _laughs(token) or word(token, words) != token
+    before = [rest[0] if rest else _ALWAYS for rest, _ in words.phrases.get(token, ())]
+    known = frozenset([_ALWAYS] if mends else before)
+    if len(token) <= _LONG and len(words._standing) < _REMEMBERED:
+        words._standing[token] = known
+    return known
 
 
 def _laughs(token: str) -> bool:
@@ -187,7 +215,7 @@ def _join_letters(tokens: list[str]) -> list[str]:
         if len(token) == 1 and token.isalpha():
             run.append(token)
             continue
-        out += (syllable.unglue("".join(run)) if 3 <= len(run) <= 40 else []) or run
+        out += (syllable.unglue("".join(run)) if _SPELT <= len(run) <= 40 else []) or run
         run = []
         if token:
             out.append(token)

@@ -10,7 +10,6 @@ import unicodedata
 from dataclasses import dataclass
 from functools import lru_cache
 
-from bot.nlu import syllable
 from bot.nlu.normalise import Words as Lexicon
 from bot.nlu.normalise import normalise
 
@@ -63,6 +62,7 @@ class Words:
 def words(text: str, lexicon: Lexicon) -> Words:
     """Normalises and splits a text, clause by clause, so that what stands between stops stays known."""
     tokens: list[str] = []
+    bare: list[str] = []
     stop: list[bool] = []
     loose: list[int] = []
     marked, begun, last = 0.0, 0, 0
@@ -72,11 +72,11 @@ def words(text: str, lexicon: Lexicon) -> Words:
         if clause and not clause.isspace():
             heard = normalise(clause, lexicon)
             tokens += heard.tokens
+            bare += heard.plain_tokens
             stop += [True, *[False] * (len(heard.tokens) - 1)] if heard.tokens else []
             marked += heard.share * len(heard.tokens)
         if not _ENDS.isdisjoint(mark) and len(tokens) > begun:
             size = len(tokens) - begun
             loose += [(marked < BARE * size) + (marked < HALF * size)] * size
             marked, begun = 0.0, len(tokens)
-    bare = tuple(syllable.strip(token) for token in tokens)
-    return Words(tuple(tokens), bare, tuple(loose), tuple(stop))
+    return Words(tuple(tokens), tuple(bare), tuple(loose), tuple(stop))
