@@ -7,7 +7,7 @@ from functools import cache
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from bot.errors import ContentError
@@ -104,13 +104,16 @@ def test_twice_is_once_and_nothing_raises(text: str) -> None:
     assert list(once.breaks) == sorted(set(once.breaks))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=500, deadline=None)
 @given(
     st.lists(
-        st.sampled_from(sorted(load(FILE).single) + sorted(load(FILE).phrases) + ["em", "t", "o", "a", "kk"]),
+        st.sampled_from(
+            sorted(load(FILE).single) + sorted(load(FILE).phrases) + ["em", "t", "o", "a", "kk", ".", "\n"]
+        ),
         max_size=12,
     )
 )
+@example(["l", "\n", "a", "y"])
 def test_twice_is_once_over_the_lexicon(tokens: list[str]) -> None:
     words = _words()
     once = normalise(" ".join(tokens), words).marked

@@ -127,10 +127,12 @@ def normalise(text: str, words: Words) -> Normalised:
         alike = [token for token in sentence if token.isalpha()]
         written += len(alike)
         marked += sum(map(syllable.is_marked, alike))
-        mended = sentence if _all_stand(sentence, words) else _mend(sentence, words)
+        mended = _mend(sentence, words)
         if mended:
             breaks.append(len(tokens))
             tokens += mended
+    if len(breaks) > 1 and (whole := _mend(tokens, words)) != tokens:  # words that belong together across a stop
+        tokens, breaks = whole, [0]
     plain = tuple(map(syllable.strip, tokens))
     share = marked / written if written else 0.0
     return Normalised(" ".join(tokens), " ".join(plain), tuple(tokens), plain, share, tuple(breaks))
@@ -166,7 +168,9 @@ def _undot(match: re.Match[str]) -> str:
 
 
 def _mend(sentence: list[str], words: Words) -> list[str]:
-    return _fixpoint(_join_letters([t for t in sentence if not _laughs(t)]), words)
+    if _all_stand(sentence, words):
+        return sentence
+    return _fixpoint([t for t in sentence if not _laughs(t)], words)
 
 
 def _all_stand(sentence: list[str], words: Words) -> bool:
@@ -199,7 +203,7 @@ def _laughs(token: str) -> bool:
 
 def _fixpoint(tokens: list[str], words: Words) -> list[str]:
     for _ in range(_PASSES):
-        mended = [part for token in _phrases(tokens, words) for part in _spelled(token, words)]
+        mended = [part for token in _phrases(_join_letters(tokens), words) for part in _spelled(token, words)]
         mended = [token for token in mended if not _laughs(token)]
         if mended == tokens:
             break
