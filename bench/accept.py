@@ -11,7 +11,7 @@ from bench.places import place, reachable
 from bench.processes import served
 from tests.standin import standing
 
-ROUNDS, PER_ROUND, WARM = 5, 400, 150
+ROUNDS, PER_ROUND, WARM = 9, 400, 150
 PER_SECOND, SECONDS = 50, 8
 
 

@@ -38,6 +38,7 @@ ACTS = {
     "acts_near.tsv": "questions that sound like acts",
 }
 HARMFUL = ("person", "stop", "delete")  # whoever is taken to say one of these is silenced, deleted or not answered
+SHOTS, DRAWS = (3, 5, 10, 20, 100), 5  # messages of each label of a public set, and how often they are drawn
 SAME_FAMILY = 0.5  # cosine of plain texts from which two questions are one paraphrase family
 Pair = tuple[str, str]  # label, text
 
@@ -194,6 +195,24 @@ def public(folder: Path, words: Words) -> None:
         first = {name: judge(matcher, test, CONDITIONS[name])["first"] for name in CONDITIONS}
         print(f"  {path.name}: {len(train)} learned in {spent:.1f} s CPU, {len(test)} asked; "
               + ", ".join(f"{name} {share:.2%}" for name, share in first.items()))  # fmt: skip
+        for shots in SHOTS:
+            marked, bare = few(train, test, words, shots)
+            print(f"    {shots:3} of each label, mean of {DRAWS} draws: {marked:.1%}, stripped {bare:.1%}")
+
+
+def few(train: Sequence[Pair], test: Sequence[Pair], words: Words, shots: int) -> tuple[float, float]:
+    """How often the first label is right, with marks and without, when at most so many messages of each are learned,
+    drawn by chance."""
+    shares = []
+    for seed in range(DRAWS):
+        draw, by_label = random.Random(seed), defaultdict[str, list[str]](list)  # noqa: S311 - chance, not secrecy
+        for label, text in draw.sample(train, len(train)):
+            if len(by_label[label]) < shots:
+                by_label[label].append(text)
+        matcher = Matcher.train(by_label, {}, {}, words)
+        shares.append([judge(matcher, test, change)["first"] for change in (str, stripped)])
+    marked, bare = np.mean(shares, axis=0).tolist()
+    return marked, bare
 
 
 def labelled(path: Path) -> list[Pair]:

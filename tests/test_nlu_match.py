@@ -326,6 +326,7 @@ def test_a_folder_in_the_format_of_public_sets_is_judged(tmp_path: Path, capsys:
     said = capsys.readouterr().out
     assert "vé: 18 learned" in said
     assert "3 asked; as written 100.00%, stripped 100.00%" in said
+    assert "  3 of each label, mean of 5 draws: 100.0%, stripped 100.0%" in said
 
 
 @cache
