@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from functools import cache
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -16,8 +17,9 @@ from hypothesis import strategies as st
 from bench.nlu import answer_text, articles, public
 from bot.errors import ContentError
 from bot.nlu import Matcher, load_acts, load_out_of_scope, load_words, syllable
-from bot.nlu.features import BLOCK_WEIGHTS, learn
+from bot.nlu.features import BLOCK_WEIGHTS, learn, learn_rows
 from bot.nlu.model import Lesson
+from bot.nlu.normalise import concepts, normalise
 from bot.nlu.spelling import Speller
 from bot.nlu.train import MANY
 
@@ -292,6 +294,17 @@ def test_a_view_knows_words_neighbours_pairs_and_concepts() -> None:
     own = {int(c) for c in rows.row(0)[0]}
     other = {int(c) for c in rows.row(3)[0]}
     assert {c for c in own & other if near <= c < pairs}, "ly … tòa in either order stands in three texts"
+
+
+def test_the_rows_learned_with_a_view_are_those_it_gives_the_same_texts() -> None:
+    words = load_words(KNOWLEDGE / "words.yml")
+    normal = [normalise(text, words) for text in (*chain(*QUESTIONS.values()), *ANSWERS.values(), "con con con", "")]
+    texts = [(text.plain_tokens, concepts(text, words)) for text in normal]
+    for window, longest in ((8, 4), (4, 0), (1, 3)):
+        view, rows = learn_rows(texts, window=window, longest=longest)
+        again = view.encode(texts)
+        for name in ("starts", "columns", "weights"):
+            assert np.array_equal(getattr(rows, name), getattr(again, name)), (window, name)
 
 
 def test_a_faulty_out_of_scope_file_is_refused(tmp_path: Path) -> None:

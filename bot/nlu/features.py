@@ -1,18 +1,19 @@
-"""Text as numbers: words, pairs of words, character runs and concepts of one view, with numpy alone. Nothing is learned
-in here but counts."""
+"""Text as numbers: words, pairs of words, character runs and concepts of one view. Nothing is learned in here but
+counts; a learned view needs numpy alone."""
 
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import chain
+from itertools import chain, compress
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 Ints = NDArray[np.int32]
+Longs = NDArray[np.int64]
 Floats = NDArray[np.float32]
 Written = tuple[Sequence[str], Sequence[str]]  # tokens, concepts
 WINDOW = 8  # two words as far apart count as said together, in the view without marks
@@ -29,24 +30,26 @@ def char_runs(token: str, *, longest: int = LONGEST) -> list[str]:
     return [padded[i : i + n] for n in range(SHORTEST, longest + 1) for i in range(len(padded) - n + 1)]
 
 
-def codes(texts: Sequence[Sequence[int]], words: int, *, window: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def codes(ids: Longs, of: Longs, count: int, *, words: int, window: int) -> tuple[Longs, Longs]:
     """One number for every two words side by side (the ends of a text count as words), and for every two nearby in
-    either order; and the text each is of. Words are 0..words - 1, or -1 for an unknown one, which is in no pair."""
+    either order; and the text each is of. `ids` are the words of so many texts end to end, 0..words - 1, or -1 for an
+    unknown one, which is in no pair; `of` gives the text of each."""
     base = words + 2
-    gap = [-1] * window
-    row = np.array(list(chain.from_iterable((words, *ids, words + 1, *gap) for ids in texts)), np.int64)
-    text = np.repeat(np.arange(len(texts)), [len(ids) + 2 + window for ids in texts])
-    first, second = row[:-1], row[1:]
-    both = (first >= 0) & (second >= 0)
-    numbers, of = [(first * base + second)[both]], [text[:-1][both]]
-    row[row >= words] = -1  # the ends are in no further pairs
-    for apart in range(2, window + 1):
-        first, second = row[:-apart], row[apart:]
-        both = (first >= 0) & (second >= 0)
+    whole = np.repeat(np.arange(count), np.bincount(of, minlength=count) + 2)
+    row = np.where(np.diff(whole, prepend=-1) > 0, words, words + 1)  # the ends, of which one stays
+    row[np.arange(len(ids)) + 2 * of + 1] = ids
+    numbers, texts = [], []
+    for apart in range(1, window + 1):
+        if apart == 2:  # the ends are in no further pairs
+            row, whole = ids, of
+        first, second, text = row[:-apart], row[apart:], whole[:-apart]
+        both = (first >= 0) & (second >= 0) & (text == whole[apart:])
         first, second = first[both], second[both]
-        numbers.append(base * base + np.minimum(first, second) * base + np.maximum(first, second))
-        of.append(text[:-apart][both])
-    return np.concatenate(numbers), np.concatenate(of)
+        if apart > 1:
+            first, second = base + np.minimum(first, second), np.maximum(first, second)
+        numbers.append(first * base + second)
+        texts.append(text[both])
+    return np.concatenate(numbers), np.concatenate(texts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,46 +94,32 @@ class View:
     def encode(self, texts: Sequence[Written]) -> Rows:
         """One row for each text; a row has length 1 when it has something of every block. Unknown things count
         nothing."""
-        columns: list[int] = []
-        lengths: list[int] = []
-        numbered: list[list[int]] = []
-        words = len(self.words)
-        first = words + len(self.codes)
-        for tokens, concepts in texts:
-            before = len(columns)
-            ids = [self.words.get(token, -1) for token in tokens]
-            columns += [i for i in ids if i >= 0]
-            columns += [first + self.concepts[c] for c in concepts if c in self.concepts]
-            for token in tokens if self.chars else ():
-                columns += self._runs.get(token) or self._run(token)
-            numbered.append(ids)
-            lengths.append(len(columns) - before)
-        rows = np.arange(len(texts)) * self.size
-        wanted, of = codes(numbered, words, window=self.window)
+        row, of = _end_to_end([tokens for tokens, _ in texts])
+        names, named = _end_to_end([concepts for _, concepts in texts])
+        words, first = len(self.words), len(self.words) + len(self.codes)
+        ids = np.array([self.words.get(token, -1) for token in row], np.int64)
+        concepts = [first + self.concepts[name] if name in self.concepts else -1 for name in names]
+        runs = [self._runs.get(token) or self._run(token) for token in row] if self.chars else []
+        wanted, near = codes(ids, of, len(texts), words=words, window=self.window)
         found = np.searchsorted(self.codes, wanted)
         found[found == len(self.codes)] = 0
         hit = self.codes[found] == wanted if len(self.codes) else np.zeros(len(wanted), bool)
-        keys = np.concatenate(
-            [
-                np.repeat(rows, lengths) + np.array(columns, np.int64),
-                rows[of[hit]] + found[hit] + words,
-            ]
-        )
-        return self._weighed(keys, len(texts))
-
-    def _weighed(self, keys: NDArray[np.int64], count: int) -> Rows:
+        columns = np.concatenate([ids, words + found[hit], np.array([*concepts, *chain.from_iterable(runs)], np.int64)])
+        spelt = np.repeat(of, [len(some) for some in runs]) if runs else of[:0]
+        keys = (np.concatenate([of, near[hit], named, spelt]) * self.size + columns)[columns >= 0]
         keys.sort()
-        at = np.flatnonzero(np.concatenate(([True], keys[1:] != keys[:-1]))) if len(keys) else keys
-        often = np.concatenate((at[1:], [len(keys)])) - at if len(keys) else keys
-        keys = keys[at]
-        row, column = np.divmod(keys, max(self.size, 1))
-        weights = (1 + np.log(often)) * self.idf[column]
-        _, *ends = self.blocks
-        block = row * 4 + np.searchsorted(ends, column, side="right")
+        at = np.flatnonzero(np.diff(keys, prepend=-1))
+        rows, columns = np.divmod(keys[at], max(self.size, 1))
+        return self.weighed(rows, columns, np.diff(at, append=len(keys)), len(texts))
+
+    def weighed(self, rows: Longs, columns: Longs, often: Longs, count: int) -> Rows:
+        """The rows of so many texts from how often each thing is in them, in the order of rows and columns."""
+        weights = (1 + np.log(often)) * self.idf[columns]
+        block = rows * 4 + np.searchsorted(self.blocks[1:], columns, side="right")
         lengths = np.sqrt(np.bincount(block, weights * weights, 4 * count))
         scaled = weights / lengths[block] * BLOCK_WEIGHTS[block % 4]
-        starts = np.searchsorted(row, np.arange(count + 1)).astype(np.int32)
-        return Rows(starts, column.astype(np.int32), scaled.astype(np.float32))
+        starts = np.searchsorted(rows, np.arange(count + 1)).astype(np.int32)
+        return Rows(starts, columns.astype(np.int32), scaled.astype(np.float32))
 
     def _run(self, token: str) -> list[int]:
         runs = [self.chars[run] for run in char_runs(token) if run in self.chars]
@@ -142,39 +131,69 @@ class View:
 def learn(texts: Sequence[Written], *, window: int, longest: int = LONGEST, rarest: int = RAREST) -> View:
     """The vocabulary of the texts; words as far apart as the window make pairs, in a window of 1 only neighbours, met
     in `rarest` texts at least. Character runs are at most `longest`, so in 0 there are none."""
-    often = Counter(token for tokens, _ in texts for token in set(tokens))
-    words = {token: at for at, token in enumerate(sorted(often))}
-    runs = {token: char_runs(token, longest=longest) for token in words}
-    chars: Counter[str] = Counter()
-    concepts: Counter[str] = Counter()
-    for tokens, named in texts:
-        chars.update(set(chain.from_iterable(runs[token] for token in tokens)))
-        concepts.update(set(named))
-    numbers, times = _in_texts(
-        *codes([[words[token] for token in tokens] for tokens, _ in texts], len(words), window=window)
-    )
-    enough = times >= np.where(numbers < (len(words) + 2) ** 2, rarest, RAREST_PAIR)
-    numbers, times = numbers[enough], times[enough]
-    kept = sorted(run for run, count in chars.items() if count >= RAREST)
-    named = sorted(concepts)
-    counts = [often[w] for w in words] + times.tolist()
-    counts += [concepts[c] for c in named] + [chars[r] for r in kept]
-    first = len(words) + len(numbers) + len(named)
-    return View(
+    return learn_rows(texts, window=window, longest=longest, rarest=rarest)[0]
+
+
+def learn_rows(
+    texts: Sequence[Written], *, window: int, longest: int = LONGEST, rarest: int = RAREST
+) -> tuple[View, Rows]:
+    """The same, and the rows of the texts, which come of the same counts."""
+    from scipy import sparse  # noqa: PLC0415 - heavy, and only training needs it
+
+    count = len(texts)
+    row, of = _end_to_end([tokens for tokens, _ in texts])
+    names, named = _end_to_end([concepts for _, concepts in texts])
+    words, ids = _numbered(row)
+    concepts, concept_ids = _numbered(names)
+    spelt, word = _end_to_end([char_runs(token, longest=longest) for token in words])
+    runs, run_ids = _numbered(spelt)
+    numbers, near = _in_texts(*codes(ids, of, count, words=len(words), window=window), count)
+    said = _counted(of, ids, shape=(count, len(words)))
+    heard = (said @ _counted(word, run_ids, shape=(len(words), len(runs)))).tocsc()
+    called = _counted(named, concept_ids, shape=(count, len(concepts)))
+    enough = np.diff(near.indptr) >= np.where(numbers < (len(words) + 2) ** 2, rarest, RAREST_PAIR)
+    common = np.diff(heard.indptr) >= RAREST
+    table = sparse.hstack([said.tocsc(), near[:, enough], called.tocsc(), heard[:, common]], format="csc").tocsr()
+    first = table.shape[1] - int(common.sum())
+    view = View(
         words,
-        numbers,
-        {concept: at for at, concept in enumerate(named)},
-        {run: first + at for at, run in enumerate(kept)},
-        (np.log((1 + len(texts)) / (1 + np.array(counts, np.float64))) + 1).astype(np.float32),
+        numbers[enough],
+        concepts,
+        {run: at for at, run in enumerate(compress(runs, common), first)},
+        (np.log((1 + count) / (1 + np.bincount(table.indices))) + 1).astype(np.float32),
         window,
     )
+    rows = np.repeat(np.arange(count), np.diff(table.indptr))
+    return view, view.weighed(rows, table.indices, table.data, count)
 
 
-def _in_texts(numbers: NDArray[np.int64], texts: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Every number, ascending, and in how many texts it is; `texts` gives the text each is of."""
-    count = int(texts.max(initial=0)) + 1
-    seen = numbers * count + texts
+def _end_to_end(rows: Sequence[Sequence[str]]) -> tuple[list[str], Longs]:
+    """What all rows hold, one after the other, and the row each is of."""
+    return list(chain.from_iterable(rows)), np.repeat(np.arange(len(rows)), [len(row) for row in rows])
+
+
+def _numbered(row: list[str]) -> tuple[dict[str, int], Longs]:
+    """The different strings, in order, with their numbers; and the number of each."""
+    numbers = {one: at for at, one in enumerate(sorted(set(row)))}
+    return numbers, np.fromiter(map(numbers.__getitem__, row), np.int64, len(row))
+
+
+def _counted(rows: Longs, columns: Longs, *, shape: tuple[int, int]) -> Any:
+    """How often each column is in each row, as a sparse matrix."""
+    from scipy import sparse  # noqa: PLC0415 - heavy, and only training needs it
+
+    return sparse.csr_matrix((np.ones(len(rows), np.int32), (rows, columns)), shape=shape)
+
+
+def _in_texts(numbers: Longs, of: Longs, count: int) -> tuple[Longs, Any]:
+    """Every number, ascending, and how often it is in each of so many texts, as a sparse matrix; `of` gives the text
+    each is of."""
+    from scipy import sparse  # noqa: PLC0415 - heavy, and only training needs it
+
+    seen = numbers * count + of
     seen.sort()
-    once = seen[np.flatnonzero(np.diff(seen, prepend=-1))] // count
-    at = np.flatnonzero(np.diff(once, prepend=-1))
-    return once[at], np.diff(np.append(at, len(once)))
+    at = np.flatnonzero(np.diff(seen, prepend=-1))
+    each, texts = np.divmod(seen[at], count)
+    first = np.flatnonzero(np.diff(each, prepend=-1))
+    table = np.diff(at, append=len(seen)).astype(np.int32), texts, np.append(first, len(each))
+    return each[first], sparse.csc_matrix(table, shape=(count, len(first)))

@@ -17,6 +17,8 @@ _URL = re.compile(r"(?:https?://|www\.)\S+|\b[\w-]+\.(?:com|vn|net|org|info|xyz|
 _CODE = re.compile(r"(?<![^\W_])([a-z])[ ]?[-‐–.][ ]?(\d{1,2})(?![^\W_])")  # F-6, e–9
 _DOTTED = re.compile(rf"(?<![^\W_]){_LETTERS}{{1,4}}(?:[.*·_|~'’-]{_LETTERS}{{1,4}})+(?![^\W_])")
 _ODD = re.compile(r"[\d/.*·_|~'’‐–-]")  # without any of these there is no link, code or dotted word
+_STOPS = re.compile(r"[.!?;…\n]+")
+_WORD = re.compile(r"[^\W_]+")
 _TOKEN = re.compile(r"(?P<word>\d+(?:[.,:/]\d+)+|[^\W_]+)|(?P<stop>[.!?;…\n]+)")
 _STRETCH = re.compile(rf"({_LETTERS})\1{{2,}}")
 _LAUGH = re.compile(r"a?(?:k{2,}|(?:[hj][aeiouyj]{1,2}){2,}h?|(?:ka){2,}k?|l(?:ol)+|(?:he|hi|ha)h+|=+)")
@@ -37,6 +39,7 @@ _SOUNDS = (
     (r"k$", "ch"),
     (r"g$", "ng"),
 )
+_UNSEEN = re.compile(r"[^\x00-\x7e\xa1-\xac\xae-\u02ff\u1e00-\u1eff]")  # without any of these all is visible
 _PASSES = 4
 _ALWAYS = "*"  # no token is
 _SPELT = 3  # single letters in a row that may be one word spelt out
@@ -89,15 +92,19 @@ class Words:
         default_factory=dict, repr=False, compare=False
     )
 
-    def opened(self, first: str, second: str) -> list[tuple[tuple[str, ...], str]]:
-        """The forms that may begin with these two plain tokens, longest first, with the names of their concepts."""
-        known = self._seconds.get(first)
-        if known is None:
-            known = self._seconds[first] = {}
-            for form, name in self.openings[first]:
-                known.setdefault(syllable.strip(form[1]) if len(form) > 1 else "", []).append((form, name))
-        alone = known.get("", [])
-        return known[second] + alone if second and second in known else alone
+    def opened(self) -> Mapping[str, Mapping[str, list[tuple[tuple[str, ...], str]]]]:
+        """The forms that may begin with two plain tokens, by these, longest first, with the names of their concepts;
+        under "" those of one word alone, which stand among the others too."""
+        if not self._seconds:
+            found: dict[str, dict[str, list[tuple[tuple[str, ...], str]]]] = {}
+            for first, forms in self.openings.items():
+                known = found[first] = {"": []}
+                for form, name in forms:
+                    known.setdefault(syllable.strip(form[1]) if len(form) > 1 else "", []).append((form, name))
+                for after in known.keys() - {""}:
+                    known[after] += known[""]
+            self._seconds.update(found)
+        return self._seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,31 +127,43 @@ class Normalised:
 
 def normalise(text: str, words: Words) -> Normalised:
     """The one spelling of `text`. Idempotent: `normalise(n.marked).marked == n.marked`. Linear time, never raises."""
+    parts = sentences(text)
+    written = [token for sentence in parts for token in sentence if token.isalpha()]
+    share = sum(map(syllable.is_marked, written)) / len(written) if written else 0.0
+    tokens, breaks = _respelt(parts, words)
+    plain = tuple(map(syllable.strip, tokens))
+    return Normalised(" ".join(tokens), " ".join(plain), tuple(tokens), plain, share, tuple(breaks))
+
+
+def respelt(text: str, words: Words) -> Normalised:
+    """The tokens of the same alone, for learning from thousands of texts."""
+    tokens, _ = _respelt(sentences(text), words)
+    return Normalised(tokens=tuple(tokens), plain_tokens=tuple(map(syllable.strip, tokens)))
+
+
+def _respelt(parts: list[list[str]], words: Words) -> tuple[list[str], list[int]]:
     tokens: list[str] = []
     breaks: list[int] = []
-    written = marked = 0
-    for sentence in sentences(text):
-        alike = [token for token in sentence if token.isalpha()]
-        written += len(alike)
-        marked += sum(map(syllable.is_marked, alike))
+    for sentence in parts:
         mended = _mend(sentence, words)
         if mended:
             breaks.append(len(tokens))
             tokens += mended
     if len(breaks) > 1 and (whole := _mend(tokens, words)) != tokens:  # words that belong together across a stop
-        tokens, breaks = whole, [0]
-    plain = tuple(map(syllable.strip, tokens))
-    share = marked / written if written else 0.0
-    return Normalised(" ".join(tokens), " ".join(plain), tuple(tokens), plain, share, tuple(breaks))
+        return whole, [0]
+    return tokens, breaks
 
 
 def sentences(text: str) -> list[list[str]]:
     """The raw tokens of each sentence: NFKC, lower case, no invisible characters, `t.ừ.n.g` joined, links as `url`."""
-    text = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace") if not text.isascii() else text
+    if not text.isprintable():  # as halves of a surrogate never are
+        text = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     text = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).lower())
-    text = text if text.isascii() else text.translate(_VISIBLE)
-    if _ODD.search(text):
-        text = _CODE.sub(r"\1\2", _DOTTED.sub(_undot, _URL.sub(" url ", text)))
+    if _UNSEEN.search(text):
+        text = text.translate(_VISIBLE)
+    if not _ODD.search(text):
+        return [_WORD.findall(part) for part in _STOPS.split(text)]
+    text = _CODE.sub(r"\1\2", _DOTTED.sub(_undot, _URL.sub(" url ", text)))
     found: list[list[str]] = [[]]
     for word, stop in _TOKEN.findall(text):
         if stop:
@@ -316,9 +335,10 @@ def _phrases(tokens: list[str], words: Words) -> list[str]:
 def concepts(text: Normalised, words: Words) -> tuple[str, ...]:
     """Names of the concepts the text speaks of, each once. A form matches with its marks, or typed without any."""
     found: dict[str, None] = {}
+    opened = words.opened()
     for at, (plain, after) in enumerate(zip(text.plain_tokens, (*text.plain_tokens[1:], ""), strict=False)):
-        if plain in words.openings:
-            for form, name in words.opened(plain, after):
+        if known := opened.get(plain):
+            for form, name in known.get(after) or known[""]:
                 if syllable.says(text.tokens, at, form):
                     found[name] = None
                     break

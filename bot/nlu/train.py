@@ -19,9 +19,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bot.nlu import score
-from bot.nlu.features import BLOCK_WEIGHTS, RAREST, WINDOW, Floats, Ints, Rows, View, learn
+from bot.nlu.features import BLOCK_WEIGHTS, RAREST, WINDOW, Floats, Ints, Rows, View, learn_rows
 from bot.nlu.model import Calibration, Lesson, Model, Text
-from bot.nlu.normalise import Words, concepts, normalise
+from bot.nlu.normalise import Words, concepts, respelt
 from bot.nlu.spelling import Speller
 
 Doubles = NDArray[np.float64]
@@ -94,10 +94,9 @@ def _fit(lesson: Lesson) -> Model:
     corpus = _corpus(lesson, articles)
     many = len(articles) > MANY
     far, near, rarest = (1, 1, RAREST_OF_MANY) if many else (WINDOW, NEAR_WINDOW, RAREST)
-    plain = learn([(t.plain, t.concepts) for t in corpus.texts], window=far, rarest=rarest)
-    marked = learn([(t.tokens, t.concepts) for t in corpus.texts], window=near, rarest=rarest, longest=0)
-    rows = plain.encode([(t.plain, t.concepts) for t in corpus.texts])
-    matrices = _matrix(rows, plain), _matrix(marked.encode([(t.tokens, t.concepts) for t in corpus.texts]), marked)
+    plain, rows = learn_rows([(t.plain, t.concepts) for t in corpus.texts], window=far, rarest=rarest)
+    marked, others = learn_rows([(t.tokens, t.concepts) for t in corpus.texts], window=near, rarest=rarest, longest=0)
+    matrices = _matrix(rows, plain), _matrix(others, marked)
     titles = tuple(_text(lesson.titles.get(article, ""), lesson.words) for article in articles)
     one, none = np.ones(1, np.float32), np.zeros((0, 0), np.float32)
     questions = tuple(" ".join(text.tokens) for text in corpus.texts[: corpus.asked])
@@ -143,7 +142,7 @@ def _corpus(lesson: Lesson, articles: tuple[str, ...]) -> Corpus:
 
 
 def _text(raw: str, words: Words) -> Text:
-    normal = normalise(raw, words)
+    normal = respelt(raw, words)
     return Text(normal.tokens, normal.plain_tokens, concepts(normal, words))
 
 
@@ -230,39 +229,43 @@ def _ridge(matrix: Any, labels: Ints, corpus: Corpus) -> Floats:
     heed[len(labels) - corpus.told :] *= TOLD_WEIGHT**0.5
     wanted = np.asarray(2 * (labels[:, None] == np.arange(corpus.classes)), np.float32)
     usual = (heed * heed) @ wanted / (heed @ heed)
-    bias = np.full((len(labels), 1), BIAS, np.float32)
-    rows = sparse.diags_array(heed) @ sparse.hstack([matrix, bias], format="csr")
-    columns = rows.T.tocsr()
+    bias = np.full((1, len(labels)), BIAS, np.float32)
+    columns = sparse.vstack([matrix.T, bias], format="csr") @ sparse.diags_array(heed)
     strength = np.asarray(columns.multiply(columns).sum(axis=1)).ravel()
-    top = np.sort(np.argsort(-strength)[:STRONGEST])
-    strong = rows[:, top]
-    rest = (rows.multiply(rows).sum(axis=1) - strong.multiply(strong).sum(axis=1)).astype(np.float32)
-    each = 1 / (RIDGE + REST * np.asarray(rest).reshape(-1, 1))
-    across, scaled = strong.T.tocsr(), sparse.diags_array(each.ravel()) @ strong
-    gram = (across @ scaled).toarray()
+    order = np.argsort(-strength)
+    top, others = np.sort(order[:STRONGEST]), np.sort(order[STRONGEST:])
+    strong, rest = columns[top], columns[others]
+    shared = REST * np.bincount(rest.indices, rest.data * rest.data, len(labels)).astype(np.float32)[:, None]
+    each = 1 / (RIDGE + shared)
+    across = strong.T.tocsr()
+    gram = (strong @ (sparse.diags_array(each.ravel()) @ across)).toarray()
     solved = np.linalg.inv(gram + np.eye(len(top), dtype=np.float32))
 
-    def nearly(left: Floats) -> Floats:
-        better = each * left
-        better -= scaled @ (solved @ (across @ better))
-        return np.asarray(better, np.float32)
+    def nearly(left: Floats) -> tuple[Floats, Floats, Floats]:
+        """What nearly solves it, the weights of the strong columns that come of that, and what was to be solved."""
+        own = solved @ (strong @ (each * left))
+        heard = across @ own
+        better = each * (left - heard)
+        heard += RIDGE * better
+        heard += rest.T @ (rest @ better)
+        return better, own, heard
 
     left = (wanted - usual) * heed[:, None]
-    alpha = np.zeros_like(left)
-    better = nearly(left)
-    way = better
-    size = np.einsum("ij,ij->j", left, better)
+    way, own, moved = nearly(left)
+    size = np.einsum("ij,ij->j", left, way)
+    alpha, weights = np.zeros_like(left), np.zeros((len(strength), corpus.classes), np.float32)
     for step in range(1, STEPS + 1):
-        moved = rows @ (columns @ way)
-        moved += RIDGE * way
         far = size / np.maximum(np.einsum("ij,ij->j", way, moved), 1e-9)
         alpha += far * way
+        weights[top] += far * own
         if step < STEPS:
             left -= far * moved
-            better = nearly(left)
+            better, *more = nearly(left)
             size, before = np.einsum("ij,ij->j", left, better), size
-            way = better + (size / np.maximum(before, 1e-9)) * way
-    weights = np.asarray(columns @ alpha, np.float32)
+            turn = size / np.maximum(before, 1e-9)
+            way = better + turn * way
+            own, moved = more[0] + turn * own, more[1] + turn * moved
+    weights[others] = rest @ alpha
     weights[-1] = usual + BIAS * weights[-1]
     return weights
 
