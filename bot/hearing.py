@@ -171,7 +171,7 @@ def _thought(rows: Sequence[RowMapping], bodies: Sequence[dict[str, Any]], gathe
         body = bodies[place]
         return rows[place]["kind"] == "message" and set(body) <= {"id", "text", "evidence"} and bool(body.get("text"))
 
-    count = 1
+    count, calm = 1, False
     if gather_ms and plain(0):
         while (
             count < len(rows) and plain(count) and rows[count]["received_at"] - rows[count - 1]["received_at"] < 60_000
@@ -193,7 +193,7 @@ def _thought(rows: Sequence[RowMapping], bodies: Sequence[dict[str, Any]], gathe
         attachments=attachments_from_json(said[0].get("attachments", [])),
         at=at if received - STALE_MS < at < received + FUTURE_MS else received,
         edited=bool(said[0].get("edits")),
-        danger=Danger(worst["level"], worst["category"], evidence) if worst["level"] != "NONE" else Danger(),
+        danger=None if calm and count > 1 else Danger(worst["level"], worst["category"], evidence),
     )
     return _Thought(taken, said, heard)
 
@@ -252,9 +252,8 @@ class _Write:
         purpose = _purpose(thought, turn)
         for number, reply in enumerate(turn.replies):
             self.say(reply, purpose=purpose, turn=turn, why=number == 0)
-        worst = max(
-            [heard.danger.level, *(one.level for one in turn.effects if isinstance(one, OpenTicket))], key=LEVELS.index
-        )
+        asked = (one.level for one in turn.effects if isinstance(one, OpenTicket))
+        worst = max([heard.danger.level if heard.danger else "NONE", *asked], key=LEVELS.index)
         # The window counts from when it reached us: a late delivery is still worth a try, and the platform decides.
         said_at = max((one["received_at"] for one in thought.rows if one["kind"] in OPENING), default=0)
         queries.change_conversation(

@@ -323,7 +323,7 @@ class Heard:
     at: int = 0
     edited: bool = False
     first: bool = False  # nothing was ever heard from her before
-    danger: Danger = field(default_factory=Danger)
+    danger: Danger | None = None  # of the whole thought; None: nobody has screened it yet
     world: World = field(default_factory=World)
 
 

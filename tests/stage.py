@@ -53,7 +53,7 @@ class Parrot:
         if heard.world.owner == "person":
             return Turn(state, decision="silent")
         effects = self.effects(heard)
-        if heard.danger.level == "RED":
+        if heard.danger and heard.danger.level == "RED":
             effects += (OpenTicket("danger", "RED", heard.danger.category),)
             return Turn(state, (Reply("OSSO đây ạ."),), effects, "safety", why=("danger",))
         count = int(state.slots.get("count") or 0) + 1

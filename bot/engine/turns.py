@@ -110,8 +110,8 @@ def failed(book: Book, state: State, heard: Heard, action: str) -> Turn:
 
 def _danger(talk: Talk, state: State) -> Danger:
     danger = talk.heard.danger
-    if danger.level == "NONE" and talk.heard.text and not talk.heard.payload:
-        danger = talk.book.screen.read(talk.heard.text)
+    if danger is None:
+        danger = talk.book.screen.read(talk.heard.text) if talk.heard.text and not talk.heard.payload else Danger()
     if danger.level in ("AMBER", "CHECK") and talk.book.flows.intents(talk.heard.text):
         return Danger(why=(f"{danger.level} of a fixed phrase passed over",))  # “đừng nhắn nữa” says nothing but that
     if talk.ear.payload == "danger:yes":

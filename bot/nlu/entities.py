@@ -113,9 +113,23 @@ class _Flat:
     marked: str
     plain: str
     at: tuple[int, ...]
+    words: tuple[tuple[str, str, int, int], ...]
 
     @classmethod
     def of(cls, raw: str) -> _Flat:
+        marked, at = raw.lower(), list(range(len(raw)))
+        if any(map(unicodedata.combining, raw)) or len(marked) != len(raw):
+            marked, at = cls._letters(raw)
+        marked = re.sub(r"\s", " ", marked)
+        plain = syllable.strip(marked)
+        words = tuple(
+            (syllable.settle(marked[m.start() : m.end()]), m[0], m.start(), m.end()) for m in _WORD.finditer(plain)
+        )
+        return cls(raw, marked, plain, (*at, len(raw)), words)
+
+    @staticmethod
+    def _letters(raw: str) -> tuple[str, list[int]]:
+        """One character for each letter, and where it stands."""
         letters: list[str] = []
         at: list[int] = []
         for index, char in enumerate(raw):
@@ -125,18 +139,11 @@ class _Flat:
             low = char.lower()
             letters.append(low if len(low) == 1 else char)
             at.append(index)
-        marked = re.sub(r"\s", " ", "".join(letters))
-        return cls(raw, marked, syllable.strip(marked), (*at, len(raw)))
+        return "".join(letters), at
 
     def entity(self, kind: str, value: str, *, start: int, end: int) -> Entity:
         first, last = self.at[start], self.at[end]
         return Entity(kind, value, self.raw[first:last].strip(), first, last)
-
-    def words(self) -> list[tuple[str, str, int, int]]:
-        return [
-            (syllable.settle(self.marked[m.start() : m.end()]), m[0], m.start(), m.end())
-            for m in _WORD.finditer(self.plain)
-        ]
 
 
 def _phones(flat: _Flat, text: str) -> Iterator[Entity]:
@@ -155,14 +162,14 @@ def _phones(flat: _Flat, text: str) -> Iterator[Entity]:
 def named(text: str, places: Places, *, asked: bool = False) -> tuple[Spot, ...]:
     """The districts and communes that a text names; `asked`: she was just asked where she is."""
     flat = _Flat.of(text[:LONGEST])
-    return spots(flat.words(), flat.marked, places, asked=asked)
+    return spots(flat.words, flat.marked, places, asked=asked)
 
 
 def _placed(flat: _Flat, places: Places) -> Iterator[Entity]:
     """Provinces by their own names, and by those of their districts and communes when these leave no doubt. “Huyện Hòa
     Bình” and “xã Thái Bình” are not the provinces of that name. “Kim Thành, Hải Phòng” was in Hải Dương."""
     said = list(_provinces(flat, places))
-    for spot in spots(flat.words(), flat.marked, places):
+    for spot in spots(flat.words, flat.marked, places):
         start, end = flat.at[spot.start], flat.at[spot.end]
         over = [item for item in said if item.start < end and start < item.end]
         home = homes(spot, places)[0] if len(spot.provinces) == 1 else ""
@@ -199,7 +206,7 @@ def _renamed(said: list[Entity], raw: str, places: Places) -> Iterator[Entity]:
 
 
 def _provinces(flat: _Flat, places: Places) -> Iterator[Entity]:
-    words = flat.words()
+    words = flat.words
     at = 0
     while at < len(words):
         step = 1
@@ -214,7 +221,7 @@ def _provinces(flat: _Flat, places: Places) -> Iterator[Entity]:
 
 
 def _countries(flat: _Flat) -> Iterator[Entity]:
-    words = flat.words()
+    words = flat.words
     at = 0
     while at < len(words):
         step = 1

@@ -65,8 +65,7 @@ def turn_of(book: Book, channel: str, *, text: str = "", payload: str = "") -> T
         channel=channel,
     )
     state = State(welcomed=True, heard_at=at, said_at=at)
-    danger = book.screen.read(text) if text else Heard().danger
-    return take_turn(book, state, Heard(text=text, payload=payload, at=at, danger=danger, world=world))
+    return take_turn(book, state, Heard(text=text, payload=payload, at=at, world=world))
 
 
 def fit(reply: Reply, channel: str) -> tuple[Reply, ...]:
