@@ -116,8 +116,8 @@ def answers(talk: Talk, state: State) -> Turn | None:
     reading = talk.ear.reading
     wanted: list[Reading] = []
     if not reading.exact:
-        read = [talk.book.reader(text) for text in parts(talk.ear.text)]
-        wanted = [item for item in read if item.candidates and (item.exact or item.band == "answer")]
+        each = talk.each(parts(talk.ear.text))
+        wanted = [item for item in each if item.candidates and (item.exact or item.band == "answer")]
     names = list(dict.fromkeys(item.candidates[0].article for item in wanted))
     if len(names) < 2:
         if talk.ear.sure:
@@ -159,7 +159,7 @@ def clarify(talk: Talk, state: State, candidates: tuple[Candidate, ...]) -> Turn
     """One question with two or three titles; None when none may be said, or when the last turn asked so already.
     Of two questions in one thought each has its likeliest title first."""
     asked_before = state.unknowns > 0 and any(choice.payload.startswith("article:") for choice in state.offered)
-    each = [talk.book.reader(text) for text in parts(talk.ear.text)]
+    each = talk.each(parts(talk.ear.text))
     first = [reading.candidates[0] for reading in each if reading.candidates and reading.band != "unknown"]
     candidates = tuple({item.article: item for item in (*first, *candidates)}.values())
     choices = _titles(talk, candidates)

@@ -158,6 +158,14 @@ class Talk:
     book: Book
     heard: Heard
     ear: Ear
+    _apart: dict[str, Reading] = field(default_factory=dict, compare=False, repr=False)
+
+    def each(self, texts: Sequence[str]) -> list[Reading]:
+        """Parts of her thought, each read by itself; once in a turn."""
+        for text in texts:
+            if text not in self._apart:
+                self._apart[text] = self.book.reader(text)
+        return [self._apart[text] for text in texts]
 
     def today(self) -> date:
         try:
