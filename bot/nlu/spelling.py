@@ -3,9 +3,11 @@ by which words usually stand side by side. Pure; what a known word is, as she wr
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -23,6 +25,9 @@ _UNKNOWN, _OTHER_MARKS, _MISSPELT = -11.0, -3.0, -4.0  # logarithms of how likel
 
 
 Choice = tuple[str, float]  # a word, and what writing it so costs
+Way = tuple[
+    float, int, tuple[Any, ...]
+]  # how likely the words so far are, the last of them, and all: (those before, it)
 
 
 class Spelt(NamedTuple):
@@ -113,26 +118,28 @@ class Speller:
         if all(len(some) == 1 for some in choices):
             return tuple(some[0][0] for some in choices)
         base = len(self.ids) + 2
-        ways: list[tuple[float, int, tuple[Any, ...]]] = [(0.0, len(self.ids), ())]
+        ways: list[Way] = [(0.0, len(self.ids), ())]
         for some in choices:
             longer = []
             for form, cost in some:
-                at = self.ids.get(form, -1)  # which is beside nothing
-                common = self.alone[at]
-                best, way = max(
-                    ((sum_ + self.beside.get(last * base + at, common), way) for sum_, last, way in ways),
-                    key=lambda pair: pair[0],
-                )
+                at = self.ids.get(form, -1)
+                best, way = self._best(ways, base, at)
                 longer.append((best + cost, at, (way, form)))
-            longer.sort(key=lambda way: -way[0])
+            longer.sort(key=itemgetter(0), reverse=True)
             ways = longer[:_WAYS]
-        end = self.alone[-1]
-        _, way = max(
-            ((sum_ + self.beside.get(last * base + base - 1, end), way) for sum_, last, way in ways),
-            key=lambda pair: pair[0],
-        )
+        _, way = self._best(ways, base, base - 1)
         words: list[str] = []
         while way:
             way, form = way
             words.append(form)
         return tuple(reversed(words))
+
+    def _best(self, ways: Sequence[Way], base: int, at: int) -> tuple[float, tuple[Any, ...]]:
+        """The likeliest of the ways before this word, and how likely with it. An unknown one, -1, is beside nothing."""
+        common, beside = self.alone[at], self.beside.get
+        best, chosen = -math.inf, ()
+        for sum_, last, way in ways:
+            likely = sum_ + (beside(last * base + at, common) if at >= 0 else common)
+            if likely > best:
+                best, chosen = likely, way
+        return best, chosen

@@ -227,15 +227,16 @@ def _ridge(matrix: Any, labels: Ints, corpus: Corpus) -> Floats:
     share = sizes[labels] / np.median(sizes[sizes > 0])
     heed = (np.where(labels < corpus.articles, share, np.minimum(share, LARGEST)) ** -EVEN).astype(np.float32)
     heed[len(labels) - corpus.told :] *= TOLD_WEIGHT**0.5
-    wanted = np.asarray(2 * (labels[:, None] == np.arange(corpus.classes)), np.float32)
+    wanted = 2 * (labels[:, None] == np.arange(corpus.classes)).astype(np.float32)
     usual = (heed * heed) @ wanted / (heed @ heed)
     bias = np.full((1, len(labels)), BIAS, np.float32)
-    columns = sparse.vstack([matrix.T, bias], format="csr") @ sparse.diags_array(heed)
-    strength = np.asarray(columns.multiply(columns).sum(axis=1)).ravel()
+    columns = sparse.vstack([matrix.T.tocsr(), sparse.csr_matrix(bias)], format="csr")
+    columns.data *= heed[columns.indices]
+    strength = np.bincount(np.repeat(np.arange(columns.shape[0]), np.diff(columns.indptr)), columns.data**2)
     order = np.argsort(-strength)
     top, others = np.sort(order[:STRONGEST]), np.sort(order[STRONGEST:])
     strong, rest = columns[top], columns[others]
-    shared = REST * np.bincount(rest.indices, rest.data * rest.data, len(labels)).astype(np.float32)[:, None]
+    shared = REST * np.bincount(rest.indices, rest.data**2, len(labels)).astype(np.float32)[:, None]
     each = 1 / (RIDGE + shared)
     across = strong.T.tocsr()
     gram = (strong @ (sparse.diags_array(each.ravel()) @ across)).toarray()
