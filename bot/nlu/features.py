@@ -34,22 +34,20 @@ def codes(ids: Longs, of: Longs, count: int, *, words: int, window: int) -> tupl
     """One number for every two words side by side (the ends of a text count as words), and for every two nearby in
     either order; and the text each is of. `ids` are the words of so many texts end to end, 0..words - 1, or -1 for an
     unknown one, which is in no pair; `of` gives the text of each."""
-    base = words + 2
-    whole = np.repeat(np.arange(count), np.bincount(of, minlength=count) + 2)
-    row = np.where(np.diff(whole, prepend=-1) > 0, words, words + 1)  # the ends, of which one stays
-    row[np.arange(len(ids)) + 2 * of + 1] = ids
-    numbers, texts = [], []
-    for apart in range(1, window + 1):
-        if apart == 2:  # the ends are in no further pairs
-            row, whole = ids, of
-        first, second, text = row[:-apart], row[apart:], whole[:-apart]
-        both = (first >= 0) & (second >= 0) & (text == whole[apart:])
-        first, second = first[both], second[both]
-        if apart > 1:
-            first, second = base + np.minimum(first, second), np.maximum(first, second)
-        numbers.append(first * base + second)
-        texts.append(text[both])
-    return np.concatenate(numbers), np.concatenate(texts)
+    base, wide = words + 2, window + 2  # with its ends, and a gap over which no pair reaches
+    places = np.arange(len(ids)) + of * wide + 1
+    row = np.full(len(ids) + count * wide + 1, -1)
+    row[places] = ids
+    further = row[places[:, None] + np.arange(2, window + 1)]
+    at, apart = np.nonzero((further >= 0) & (ids >= 0)[:, None])
+    first, second = ids[at], further[at, apart]
+    pairs = base * base + np.minimum(first, second) * base + np.maximum(first, second)
+    lengths = np.bincount(of, minlength=count)
+    ends = np.cumsum(lengths) + np.arange(count) * wide + 1
+    row[ends - lengths - 1], row[ends] = words, words + 1
+    side = np.flatnonzero((row[:-1] >= 0) & (row[1:] >= 0))
+    near = row[side] * base + row[side + 1]
+    return np.concatenate([near, pairs]), np.concatenate([np.searchsorted(ends, side), of[at]])
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,9 +106,9 @@ class View:
         spelt = np.repeat(of, [len(some) for some in runs]) if runs else of[:0]
         keys = (np.concatenate([of, near[hit], named, spelt]) * self.size + columns)[columns >= 0]
         keys.sort()
-        at = np.flatnonzero(np.diff(keys, prepend=-1))
+        at = np.flatnonzero(np.concatenate(([True], keys[1:] != keys[:-1]))) if len(keys) else keys
         rows, columns = np.divmod(keys[at], max(self.size, 1))
-        return self.weighed(rows, columns, np.diff(at, append=len(keys)), len(texts))
+        return self.weighed(rows, columns, np.append(at[1:], len(keys)) - at, len(texts))
 
     def weighed(self, rows: Longs, columns: Longs, often: Longs, count: int) -> Rows:
         """The rows of so many texts from how often each thing is in them, in the order of rows and columns."""
