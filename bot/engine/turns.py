@@ -35,6 +35,7 @@ GAP = 24 * 3_600_000  # ms of silence after which she is greeted anew
 CHECK_WAIT = 15 * 60_000  # ms of silence after a CHECK question that make it AMBER
 MOST_DANGERS = 20
 SAFETY = "safety"  # stands in `State.last` while her yes or no may answer the crisis words
+ANSWERED = "answered"  # likewise while her question was answered before that
 FOREIGN = ("foreign_ko", "foreign_en")
 FEW_WORDS = 3  # a greeting, a word of thanks
 WISHES = ("person", "stop")  # what a mere hint of danger must not delay
@@ -66,8 +67,8 @@ def take_turn(book: Book, state: State, heard: Heard) -> Turn:
     if heard.world.owner == "person":
         return _finish(talk, state, _silent(talk, state, danger))
     if danger.level != "NONE":
-        wished = _wished(talk, state, danger) if danger.level == "CHECK" and ear.act in WISHES else None
-        return _finish(talk, state, wished or _safety(talk, state, danger))
+        met = _met(talk, state, danger) if danger.level == "CHECK" else None
+        return _finish(talk, state, met or _safety(talk, state, danger))
     greeted, before = _greeting(talk, state)
     turn = _control(talk, before) or _asked(talk, before)
     return _finish(talk, state, then(greeted, turn))
@@ -149,6 +150,7 @@ def _safety(talk: Talk, state: State, danger: Danger) -> Turn:
     )
     why = (f"danger {danger.level} {danger.category}".strip(), *danger.why)
     after = replace(state, danger_at=(*state.danger_at, (talk.heard.at, danger.level))[-MOST_DANGERS:], unknowns=0)
+    after = replace(after, last="" if state.last == ANSWERED else state.last)
     if danger.level == "CHECK":
         article = talk.ear.reading.candidates[0].article if talk.ear.sure else ""
         timer = Timer("danger", talk.heard.at + CHECK_WAIT, "danger:silence")
@@ -161,6 +163,26 @@ def _safety(talk: Talk, state: State, danger: Danger) -> Turn:
         after = replace(after, flow="", step="", stack=(), trail=())
     after = replace(after, last=SAFETY)
     return Turn(after, replies, (_ticket(danger, state), Timer("danger", 0)), "safety", why=why)
+
+
+def _met(talk: Talk, state: State, danger: Danger) -> Turn | None:
+    """What a mere hint of danger does not delay: a wish for a person or for silence, and an answer OSSO is sure of."""
+    if talk.ear.act in WISHES:
+        return _wished(talk, state, danger)
+    return None if state.flow else _answered(talk, state, danger)
+
+
+def _answered(talk: Talk, state: State, danger: Danger) -> Turn | None:
+    """She is answered, then asked the safety question; her silence says nothing then. Of danger itself she is asked
+    first."""
+    greeted, before = _greeting(talk, state)
+    turn = _control(talk, before) or _asked(talk, before)
+    article = talk.served().get(turn.article)
+    if turn.decision != "answer" or article is None or (article.escalate and article.escalate.when == "always"):
+        return None
+    asked = _safety(talk, turn.state, danger)
+    asked = replace(asked, state=replace(asked.state, last=ANSWERED), effects=())
+    return replace(then(then(greeted, turn), asked), decision=turn.decision)
 
 
 def _wished(talk: Talk, state: State, danger: Danger) -> Turn | None:
@@ -457,7 +479,7 @@ def _safe(talk: Talk, state: State) -> Turn:
     calmed = Turn(state, (talk.say("utter_calm", state),), quiet, "safety", why=("no danger, she says",))
     if question := dialogue.open_question(talk, state):
         return then(calmed, Turn(state, (talk.say(question.utter, state),), decision="flow", why=("asks again",)))
-    if state.article in talk.served() and state.unknowns == 0:
+    if state.article in talk.served() and state.unknowns == 0 and state.last != ANSWERED:
         return then(calmed, answers.by_id(talk, state, state.article))
     return calmed
 
