@@ -95,6 +95,7 @@ def test_what_else_she_says_settles_it() -> None:
         "nghe tieng mo cong la tim em dap",
         "visa F6",
         "phường mới ở đâu",
+        "ho chi qua cho moi, cho moi lai chi ve",
         "",
     ],
 )
@@ -129,6 +130,12 @@ def test_after_the_question_other_answers_stay_other(text: str) -> None:
     assert named(syllable.strip(text), places(), asked=True) == ()
 
 
+def test_an_office_is_no_commune() -> None:
+    """Xã Văn Phong lies in Hải Phòng."""
+    assert named("van phong hai phong o dau", places()) == ()
+    assert named("xã Văn Phong, Hải Phòng", places())[0].provinces == ("hai-phong",)
+
+
 def test_few_of_the_sentences_people_wrote_name_a_place() -> None:
     """Whoever adds a way of naming places looks at what it newly reads here."""
     texts = {
@@ -146,6 +153,10 @@ def test_few_of_the_sentences_people_wrote_name_a_place() -> None:
 
 
 READ = {
+    "huyen long my",
+    "huyen thanh ha",
+    "huyện châu thành a",
+    "thanh pho hai duong",
     "vi thuy hau giang",
     "thành phố hải dương",
     "huyện phụng hiệp",

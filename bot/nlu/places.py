@@ -240,8 +240,8 @@ class _Search:
         """The rows with the name that these words write, of that unit; of one alike when there are none, for wards were
         communes and towns were districts."""
         said, key = joined(self.words[begin : begin + size])
-        if unit is None and key in self.places.keys:
-            return []  # a province: it is read elsewhere
+        if unit is None and (key in self.places.keys or (said == key and key in _ORDINARY)):
+            return []  # a province: it is read elsewhere; or “van phong Hai Phong”
         rows = [row for row in self.places.communes.rows(key) if self._written(row.name, said, size)]
         if not self.bare:  # beside marked words “Nga Thanh” is that, and “Nga Thành” only where there is no such
             rows = [row for row in rows if letters_of(row.name)[0] == said] or rows
@@ -308,7 +308,8 @@ class _Search:
             part = words[start : start + count]
             if len(part) == count and not (plain.isdecimal() and start == at):
                 said = joined(part)
-                if said[1] == plain and same(said[0], marked):
+                twice = start == at and plain == letters_of(row.name)[1] == said[0]  # “cho moi, cho moi”
+                if said[1] == plain and same(said[0], marked) and not twice:
                     return start + count
         return 0
 
