@@ -225,7 +225,7 @@ def labelled(path: Path) -> list[Pair]:
 def others(matcher: Matcher, known: Collection[str]) -> None:
     """Messages of the third author: questions with the articles that answer them, out-of-scope messages, acts."""
     print("\nMessages of an author who saw no question of ours")
-    for name in ("questions_a.tsv", "questions_b.tsv"):
+    for name in ("questions_a.tsv", "questions_b.tsv", "questions_c.tsv"):
         rows = [row for row in _rows(OTHERS / name) if set(row[1].split("|")) <= set(known)]
         seen: Counter[str] = Counter()
         for text, wanted, *_ in rows:
