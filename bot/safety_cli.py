@@ -24,9 +24,10 @@ from bot.safety.signs import load
 
 KNOWLEDGE = Path(__file__).resolve().parent.parent / "knowledge"
 EXAMPLES = Path(__file__).resolve().parent.parent / "tests" / "data" / "safety"
-JUDGES = tuple(EXAMPLES / f"judge{of}.tsv" for of in ("", "2", "3", "4"))  # never looked at while writing
+JUDGES = tuple(EXAMPLES / f"judge{of}.tsv" for of in ("", "2", "3", "4", "5", "6"))  # never looked at while writing
 LESSONS = tuple(  # what the classifier learns from
-    EXAMPLES / f"{name}.tsv" for name in ("rules", "scenes", "scenes2", "learn3", "learn4", "learn5")
+    EXAMPLES / f"{name}.tsv"
+    for name in ("rules", "scenes", "scenes2", "learn3", "learn4", "learn5", "learn6", "learn7", "learn8", "learn9")
 )
 FIGURES = {
     "recall": "found (CHECK and up)",

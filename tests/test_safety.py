@@ -101,6 +101,8 @@ def test_imminent_danger_is_red_however_it_is_typed(
         "사장이 여권을 뺏었어요",
         "他要杀我",
         "不让我出去",
+        "boss giữ passport với nhốt em trong phòng, không cho em về",
+        "사장님 đang đứng ngoài cửa, nó vừa đè em ra",
     ],
 )
 def test_disguised_and_foreign_calls_are_red(screen: Screen, text: str) -> None:
@@ -187,6 +189,24 @@ def test_denied_past_and_asked_about_is_check(screen: Screen, text: str) -> None
 )
 def test_everyday_words_stay_quiet(screen: Screen, text: str) -> None:
     assert screen.read(text).level == "NONE", screen.read(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "năm 2012 em bị lừa bán sang Trung Quốc, về nước lâu rồi, giờ em xin giấy xác nhận nạn nhân",
+        "hồi trước chồng cũ có đánh em, ly hôn xong lâu rồi, giờ em hỏi thủ tục tái hôn",
+        "ảnh chưa bao giờ đánh em, tụi em ly hôn vì hết hợp, thủ tục thế nào",
+        "khong ai giu giay to cua em, em hoi gia han ho chieu thoi",
+    ],
+)
+def test_what_is_long_over_or_denied_alarms_nobody(screen: Screen, text: str) -> None:
+    assert screen.read(text).level in ("NONE", "CHECK"), screen.read(text)
+
+
+def test_left_out_marks_neither_deny_nor_hide_a_denial(screen: Screen) -> None:
+    assert screen.read("hom nay no uong thuoc sau roi").level == "RED"  # "no" is he, not the dialect's "not"
+    assert "negated" in screen.read("chong em khong danh em").why
 
 
 @pytest.mark.parametrize("text", ["đừng gọi lại cho em, chồng em ngồi cạnh", "dung nhan lai, ong ay dang o canh"])

@@ -28,15 +28,16 @@ LIMIT = 4 * BUDGET  # and beyond this the screen stops looking
 HEAD = 2_500  # characters read from each end of a flood
 SPANS = 800  # places kept per slot: a flood of one word must not cost more than a long letter
 CUE = 6  # words around an unmarked homograph in which its second cue must stand
-LETTER = 45  # words; in a longer letter some window always sounds sad, so the classifier alone says CHECK,
-SAD = 0.9  # and only from this chance
+LETTER = 45  # words; in a longer letter some window always sounds sad, so the classifier alone says CHECK
+SAD, LOUD = 0.9, 0.97  # only from the first chance, and more only from the second, as where she denies something
 BESIDE = 5  # words around a pattern of unmarked words that the classifier reads with it
 ALARMING = 0.9  # the chance from which the classifier stands in for the second cue of unmarked words
 PLAIN, LIKELY = 0.1, 0.6  # below the first it finds such words plainly harmless, below the second rather harmless
 DOUBTFUL, HARMLESS = 0.8, 0.4  # below the first chance patterns only ask; below the second only RED not lowered yet
 FEW = 4  # words from which the classifier's chance of a whole text means something
-CALMED = 0.95  # the chance from which the classifier asks about words of a film, a lesson, a jest, a denial
+CALMED = 0.9  # the chance from which the classifier asks about words of a film, a lesson, a jest, a denial
 VOTE = 0.5  # what a level of a pattern weighs beside the classifier's log odds for a kind of danger
+DOUBTS = frozenset({"unmarked", "doubtful"})  # why the classifier lowered a pattern; all else is in her words
 CALM = ("media", "study")  # slots that tell of a film or a lesson
 ESCALATE = 30 * 60 * 1000  # ms: two AMBER within this time are RED
 
@@ -212,15 +213,16 @@ class Screen:
         )
 
     def _second(self, danger: Danger, heard: Heard) -> Danger:
-        """The classifier's opinion, for what no pattern says. Words in a film or a textbook, and what she denies or
-        says in jest, must be far more alarming, and are then asked about only, as is a question on law or help."""
+        """The classifier's opinion, for what no pattern says. Words in a film or a textbook must be far more alarming,
+        and are then asked about only, as is a question on law or help; what she denies or says in jest and what stands
+        in a long letter is more only when nearly certain."""
         found = heard.found
-        calm = any(found.spans(slot) for slot in CALM) or any(hit.why for hit in heard.hits)
+        told = any(found.spans(slot) for slot in CALM)
+        denied = any(not DOUBTS.issuperset(hit.why) for hit in heard.hits)
         limits = self.classifier
         said, opinion = heard.said, heard.weighed.best()
-        enough = (
-            CALMED if calm or found.hidden else max(limits.check, SAD) if len(said.tokens) > LETTER else limits.check
-        )
+        letter = len(said.tokens) > LETTER
+        enough = CALMED if told or denied or found.hidden else max(limits.check, SAD) if letter else limits.check
         if opinion.chance >= enough and found.hidden:
             said = _without(said, found.hidden)
             opinion = self._weigh(said, self._scan(said)).best()
@@ -228,11 +230,8 @@ class Screen:
             return danger
         level: Level = "CHECK"
         asked = danger.level == "CHECK" and bool(found.spans("asks"))
-        if (
-            not (calm or asked)
-            and len(said.tokens) <= LETTER
-            and (opinion.chance >= limits.amber or danger.level == "AMBER")
-        ):
+        sure = LOUD if letter or denied else 0.0 if danger.level == "AMBER" else limits.amber
+        if not (told or asked) and opinion.chance >= sure:
             level = "RED" if opinion.imminent >= limits.red else "AMBER"
         if LEVELS.index(level) <= LEVELS.index(danger.level):
             return danger
@@ -327,10 +326,8 @@ class Screen:
             for modifier in self.signs.modifiers:
                 if not _applies(modifier, hit, found):
                     continue
-                changed = max(level, modifier.to, key=LEVELS.index) if modifier.raises else _lower(level, modifier.to)
-                if changed != level:
-                    level = changed
-                    why.append(modifier.id)
+                level = max(level, modifier.to, key=LEVELS.index) if modifier.raises else _lower(level, modifier.to)
+                why.append(modifier.id)
         return Hit(hit.sign, hit.pattern, hit.start, hit.end, hit.parts, level, tuple(why))
 
 
@@ -405,11 +402,15 @@ def _likely(hit: Hit, guessed: bytes, weighed: Weighed) -> Hit:
 
 
 def _weighed(hit: Hit, weighed: Weighed, opinion: Opinion) -> Hit:
-    """A pattern found in a text that sounds like no danger at all, neither as a whole nor beside the pattern."""
-    chance = max(opinion.chance, weighed.chance(*_beside(hit.start, hit.end)))
-    if hit.level == "NONE" or hit.sign.plain or chance >= DOUBTFUL:
+    """A pattern found in a text that sounds like no danger at all, neither as a whole nor beside the pattern; or one
+    she denies or tells of as long over, in a text the classifier would not ask about."""
+    if hit.level == "NONE" or hit.sign.plain:
         return hit
-    quiet = chance < HARMLESS and (hit.sign.level != "RED" or bool(hit.why))
+    lowered = bool(hit.why) and opinion.chance < weighed.by.check
+    chance = max(opinion.chance, weighed.chance(*_beside(hit.start, hit.end)))
+    if chance >= DOUBTFUL and not lowered:
+        return hit
+    quiet = lowered or (chance < HARMLESS and hit.sign.level != "RED")
     return replace(hit, level="NONE" if quiet else _lower(hit.level, "CHECK"), why=(*hit.why, "doubtful"))
 
 
@@ -446,11 +447,10 @@ def _applies(modifier: Modifier, hit: Hit, found: Found) -> bool:
         return False
     if modifier.levels and hit.sign.level not in modifier.levels:
         return False
-    if not any(
-        s <= hit.end + modifier.window and e >= hit.start - modifier.window for s, e in found.spans(modifier.slot)
-    ):
+    low, high = hit.start - modifier.window, hit.end + modifier.window
+    if not any(start <= high and end >= low for start, end in found.spans(modifier.slot)):
         return False
-    return not _near(found, modifier.unless, hit.start - 1, hit.end + 1, modifier.window + 1)
+    return not any(start <= high and end >= low for slot in modifier.unless for start, end in found.spans(slot))
 
 
 def _denied(hits: list[Hit]) -> list[Hit]:

@@ -481,7 +481,7 @@ class _Reader:
                 self.fault("homograph", "cần “say”, “reads”, “cues”", "needs say, reads, cues", *path)
                 continue
             for say in self.texts(item["say"], *path, "say"):
-                result[self.spell(say)] = self.names(item.get("cues"), *path, "cues")
+                result[tuple(say.lower().split())] = self.names(item.get("cues"), *path, "cues")
         return result
 
     def reviews(self, items: Any) -> tuple[Mapping[str, str], ...]:

@@ -21,7 +21,7 @@ from bot.safety.classify import CATEGORIES, SIZE, STEP, WINDOW, Floats, Ints
 from bot.safety.score import Row
 from bot.yamlfile import read
 
-CHECK, AMBER, RED = 0.62, 0.92, 0.2  # chances from which a text is CHECK, AMBER, or RED; chosen on held-out lessons
+CHECK, AMBER, RED = 0.5, 0.87, 0.2  # chances from which a text is CHECK, AMBER, or RED; chosen on left-out authors
 RETOLD, SWAPPED, FORGOTTEN = 2, 0.6, 0.12  # copies of a labelled message; the chance that a word of it changes
 SEEDS = (3, 4, 5)  # as many tellings are learnt from, and their weights averaged: chance decides less
 QUIET, TOLD = 1_000, 600  # harmless messages joined to longer ones, and dangers told in passing among harmless words
@@ -30,9 +30,9 @@ HIM = ("nó", "ổng", "ảnh", "hắn", "lão", "chồng em", "anh ta", "ông �
 LONGEST = 120  # words of an example that are learnt from
 STRENGTH, KINDS = 5.0, 20.0  # inverse regularisation, of danger and of its kinds
 CARE, RARE = 6.0, 4.0  # how much more a missed danger weighs than a false alarm, and a kind than the others
-WEIGHTS = {"scenes2": 2.0, "learn3": 3.0, "learn4": 3.0, "learn5": 3.0}  # authors who had not read the signs tell more
-SAID = 0.2  # and what an example of a speech act weighs: there are thousands, much alike
-IDLE = 0.7  # what a question of an article weighs beside a labelled message: there are many of them
+WEIGHTS = {"scenes2": 2.0} | {f"learn{of}": 3.0 for of in range(3, 10)}  # authors who had not read the signs tell more
+SAID = 0.6  # and what an example of a speech act weighs: there are thousands, much alike
+IDLE = 2.0  # what a question of an article weighs beside a labelled message: at half of it, one in twenty alarmed
 Example = tuple[
     str, Category, bool | None, float
 ]  # text, kind or "", whether the danger is now (None: not said), weight
