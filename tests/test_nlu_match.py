@@ -368,6 +368,7 @@ def _list(value: object) -> list[object]:
         ("thôi từ rày đừng nhắn qua đây nữa nha", "stop"),
         ("gỡ hết mấy tin nhắn của em xuống đi", "delete"),
         ("cac chi oi", "greeting"),
+        ("ờ", "yes"),
         ("hiện mấy cái lựa chọn ra coi", "menu"),
         ("dừng đóng bảo hiểm xã hội thì sao", ""),
         ("chồng bắt em dừng cho con bú", ""),

@@ -172,8 +172,8 @@ class Matcher:
         return Reading(normal.marked, normal.plain, False, candidates, sure, band, act, found, why)
 
     def _act(self, model: Model, fit: score.Fit, normal: Normalised, *, ruled: str) -> str:
-        """The act of the rules, unless the message sounds much more like another."""
-        if not len(fit.acts):
+        """The act of the rules, unless the message sounds much more like another and is not known word for word."""
+        if not len(fit.acts) or self.acts.exact.get(normal.tokens) == ruled:
             return ruled
         name, best = model.acts[int(fit.acts.argmax())], float(fit.acts.max())
         rival = max(float(fit.scores.max()), fit.outside)
