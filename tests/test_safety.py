@@ -629,8 +629,8 @@ def test_serving_does_not_load_the_training_library() -> None:
 def test_the_development_set_is_what_it_says() -> None:
     judge = [row for path in JUDGES for row in rows(path)]
     lessons = [row for path in LESSONS for row in rows(path)]
-    assert len(judge) >= 1_600
-    assert len(lessons) >= 7_000
+    assert len(judge) >= 2_400
+    assert len(lessons) >= 10_000
     assert not set(JUDGES) & set(LESSONS)
     assert not {row.text for row in judge} & {row.text for row in lessons if len(row.text) > 30}
     for part in (judge, lessons):
@@ -654,9 +654,10 @@ def test_the_development_set_is_what_it_says() -> None:
 @pytest.mark.parametrize(
     ("author", "recall", "imminent", "red", "category", "alarms", "check"),
     [
-        ("judge3", 0.93, 0.95, 0.78, 0.78, 0.05, 0.10),
-        ("judge4", 0.96, 0.97, 0.89, 0.80, 0.05, 0.12),
-        ("judge5", 0.96, 0.99, 0.93, 0.90, 0.055, 0.11),
+        ("judge3", 0.96, 0.98, 0.80, 0.81, 0.035, 0.10),
+        ("judge4", 0.97, 0.98, 0.92, 0.86, 0.04, 0.07),
+        ("judge5", 0.97, 0.99, 0.96, 0.91, 0.04, 0.09),
+        ("judge6", 0.945, 0.98, 0.93, 0.84, 0.03, 0.09),
     ],
 )
 def test_figures_on_authors_who_never_saw_the_signs_do_not_fall(
@@ -676,7 +677,7 @@ def test_figures_on_authors_who_never_saw_the_signs_do_not_fall(
     assert result.category_right >= category
     assert result.false_alarms <= alarms
     assert result.check_on_harmless <= check
-    for style, floor in (("implicit", 0.85), ("untoned", 0.95)):
+    for style, floor in (("implicit", 0.92), ("untoned", 0.95)):
         found, of = result.cases[f"style {style}"]
         assert found / of >= floor, style
 
@@ -685,13 +686,13 @@ def test_figures_on_authors_who_never_saw_the_signs_do_not_fall(
 def test_figures_on_the_judging_parts_do_not_fall(screen: Screen, author: str) -> None:
     result = score(replace(screen, clock=Stopwatch(0.0)).read, rows(DATA / f"{author}.tsv"))
     assert result.dangerous > 100
-    assert result.recall >= 0.97
-    assert result.imminent >= 0.97
+    assert result.recall >= 0.98
+    assert result.imminent >= 0.99
     assert result.imminent_red >= 0.90
-    assert result.category_right >= 0.90
-    assert result.false_alarms <= 0.03
-    assert result.check_on_harmless <= 0.10
-    for style, floor in (("implicit", 0.9), ("unmarked", 0.95)):
+    assert result.category_right >= 0.97
+    assert result.false_alarms <= 0.01
+    assert result.check_on_harmless <= 0.05
+    for style, floor in (("implicit", 0.95), ("unmarked", 0.95)):
         found, of = result.cases[f"style {style}"]
         assert found / of >= floor, style
 

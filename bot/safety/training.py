@@ -21,7 +21,7 @@ from bot.safety.classify import CATEGORIES, SIZE, STEP, WINDOW, Floats, Ints
 from bot.safety.score import Row
 from bot.yamlfile import read
 
-CHECK, AMBER, RED = 0.5, 0.87, 0.2  # chances from which a text is CHECK, AMBER, or RED; chosen on left-out authors
+CHECK, AMBER, RED = 0.42, 0.86, 0.2  # chances from which a text is CHECK, AMBER, or RED; chosen on left-out authors
 RETOLD, SWAPPED, FORGOTTEN = 2, 0.6, 0.12  # copies of a labelled message; the chance that a word of it changes
 SEEDS = (3, 4, 5)  # as many tellings are learnt from, and their weights averaged: chance decides less
 QUIET, TOLD = 1_000, 600  # harmless messages joined to longer ones, and dangers told in passing among harmless words
