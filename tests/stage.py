@@ -126,6 +126,7 @@ class Stage:
     tokens: Tokens = field(default_factory=Tokens)
     now: int = START
     gather_ms: int = 0
+    screen: Any = field(default_factory=Alarmed)
 
     def __post_init__(self) -> None:
         self.rim = Rim(
@@ -143,7 +144,7 @@ class Stage:
         self.worker = Worker(self.rim)
 
     def accept(self, *events: Event) -> Accepted:
-        return accept(self.database, Alarmed(), events, now=self.now)
+        return accept(self.database, self.screen, events, now=self.now)
 
     def hear(self, *events: Event) -> Accepted:
         """Accepts and drains, as the waker would."""

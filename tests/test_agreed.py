@@ -29,6 +29,7 @@ from tests.test_asking_later import passed, to_hour
 def room(database: Database) -> Room:
     found = Room(database)
     found.stage.parrot = cast(Parrot, Mind(book(), inside(), inside()))
+    found.stage.screen = book().screen
     to_hour(found, 10)
     return found
 
