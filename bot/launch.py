@@ -67,6 +67,7 @@ class Server(BaseApplication):  # type: ignore[misc]
         except OssoError as error:
             click.echo(f"\n{error}\n", err=True)
             sys.exit(Arbiter.APP_LOAD_ERROR)
+        _give_back()
         gc.freeze()  # what was loaded stays: walking a quarter of a million objects again would stall every request
         gc.enable()
         return app
@@ -82,6 +83,13 @@ def _share_memory() -> None:
     """Lets the threads share two heaps: glibc would give each core eight, which one interpreter does not need."""
     with suppress(AttributeError, OSError):  # another C library has no such heaps
         ctypes.CDLL(None).mallopt(M_ARENA_MAX, 2)
+
+
+def _give_back() -> None:
+    """Returns to the system what reading and building took and left free."""
+    gc.collect()
+    with suppress(AttributeError, OSError):  # another C library keeps it
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 def run(config: Settings) -> None:
