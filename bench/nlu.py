@@ -35,7 +35,10 @@ ACTS = {
     "acts_b.tsv": "first author, read since",
     "acts_learn.tsv": "second author, learned from",
     "acts_judge.tsv": "second author, harder, learned from since",
-    "acts_judge2.tsv": "third author, never read",
+    "acts_judge2.tsv": "third author, learned from since",
+    "acts_learn2.tsv": "fourth author, learned from",
+    "acts_learn3.tsv": "fifth author, learned from",
+    "acts_judge3.tsv": "sixth author, never read",
     "acts_near.tsv": "questions that sound like acts",
 }
 HARMFUL = ("person", "stop", "delete")  # whoever is taken to say one of these is silenced, deleted or not answered

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from bot.errors import ContentError
 from bot.nlu import Acts, Words, load_acts, load_words, normalise, syllable
-from bot.nlu.acts import COMPUTED, NAMES, act_of, load, may_be, parse
+from bot.nlu.acts import COMPUTED, NAMES, NEAR, act_of, load, may_be, parse
 
 KNOWLEDGE = Path(__file__).parents[1] / "knowledge"
 DATA = Path(__file__).parent / "data" / "nlu"
@@ -64,6 +64,12 @@ def test_what_real_questions_speak_of_is_no_act() -> None:
     asked, told = (normalise(text, _words()) for text in ("xoa an tich lam o dau", "xoa het giup em"))
     assert not may_be("delete", asked, _acts())
     assert may_be("delete", told, _acts())
+
+
+def test_what_only_sounds_like_an_act_is_learned_and_never_heard() -> None:
+    assert len(_acts().acts[NEAR].said) >= 100
+    _, findings = parse("filler: []\nacts:\n  none: {whole: [xóa]}\n".encode(), "acts.yml", _words())
+    assert [f.code for f in findings] == ["shape"]
 
 
 @pytest.mark.parametrize("text", ["em ngu quá", "tui khờ quá", "em vô dụng", "con dốt lắm"])

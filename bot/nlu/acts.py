@@ -1,7 +1,8 @@
 """Speech acts that are no article: hello, thanks, a person please, stop, delete… The wordings live in
 `knowledge/acts.yml`.
 
-A word here must never swallow a real question: “dừng đóng bảo hiểm” is no stop and “xóa hộ khẩu” no deletion.
+A word here must never swallow a real question: “dừng đóng bảo hiểm” is no stop and “xóa hộ khẩu” no deletion. Such
+questions stand there too, as `none`: what sounds more like them than like any act is none.
 """
 
 from __future__ import annotations
@@ -23,6 +24,8 @@ NAMES = (
     "person", "bot", "stop", "delete", "show_data", "menu", "back", "restart", "help", "repeat", "greeting", "thanks",
     "goodbye", "yes", "no", "skip", "insult", "spam", "noise",
 )  # fmt: skip
+NEAR = "none"  # learned beside them: what only sounds like one of them
+_KEYS = ("longest", "whole", "inside", "unless", "examples")
 COMPUTED = ("laugh", "emoji", "foreign_ko", "foreign_zh", "foreign_en")
 _WIDE = {"person", "stop", "delete", "show_data", "bot"}  # these are looked for inside a longer message first
 _LAUGH = re.compile(
@@ -118,12 +121,12 @@ def _build(document: yamlfile.Document, findings: list[Finding], words: Words) -
     acts: dict[str, Act] = {}
     for name, body in table.items():
         path = ("acts", name)
-        if name not in NAMES:
+        if name not in (*NAMES, NEAR):
             fault(
                 path, "unknown-key", f"OSSO không có loại lời nói “{name}”", f"unknown act; known: {', '.join(NAMES)}"
             )
-        elif not isinstance(body, dict) or set(body) - {"longest", "whole", "inside", "unless", "examples"}:
-            known = "longest, whole, inside, unless, examples"
+        elif not isinstance(body, dict) or set(body) - set(_KEYS if name in NAMES else ("examples",)):
+            known = ", ".join(_KEYS) if name in NAMES else "examples"
             fault(path, "shape", f"chỉ có {known}", f"only {known} are known")
         else:
             whole, inside, unless = (forms(body.get(key, []), (*path, key)) for key in ("whole", "inside", "unless"))
@@ -183,12 +186,12 @@ def act_of(text: str, normalised: Normalised, acts: Acts) -> str:
 def may_be(name: str, normalised: Normalised, acts: Acts) -> bool:
     """Whether a message that sounds like the act is not too long for it, nor speaks of what real questions do."""
     words = sum(token not in acts.filler for token in normalised.tokens)
-    return words <= acts.acts[name].longest and not _says(normalised.tokens, acts.matters)
+    return words <= acts.acts[name].longest and not matters(normalised, acts)
 
 
-def doubtful(name: str, normalised: Normalised, acts: Acts) -> bool:
-    """Whether the words that speak against the act stand there too."""
-    return _says(normalised.tokens, acts.acts[name].unless)
+def matters(normalised: Normalised, acts: Acts) -> bool:
+    """Whether the message speaks of what real questions do."""
+    return _says(normalised.tokens, acts.matters)
 
 
 def _says(tokens: Form, forms: tuple[Form, ...]) -> bool:

@@ -19,7 +19,7 @@ import numpy as np
 
 from bot.messages import Band, Candidate, Entity, Reading
 from bot.nlu import score, syllable
-from bot.nlu.acts import Acts, act_of, doubtful, may_be
+from bot.nlu.acts import NEAR, Acts, act_of, matters, may_be
 from bot.nlu.entities import entities
 from bot.nlu.features import Floats
 from bot.nlu.model import Lesson, Model, Text, load
@@ -34,8 +34,10 @@ PART_WEIGHT = 0.6  # of the score comes from the best part of a story
 LAST_ARTICLE, SHORT = 0.08, 6  # a little for the article just told, when she adds a few words only
 COUNTRY = 0.05  # a little for, or off, articles titled with her country, or another
 COUNTRIES = {"korea": "han_quoc", "taiwan": "dai_loan", "china": "trung_quoc"}
-ACT, ACT_LEAD = 0.45, 0.05  # the score from which a message is a speech act, and how far ahead of any article
-SURE_ACT, SURE_LEAD = 0.8, 0.5  # the same when its words also speak against it
+# A message is a speech act from this score, after shares of what speaks against it, and for it: weighed on messages of
+# two authors, each heard by a model that had learned from the other alone.
+ACT, ARTICLE_SHARE, MATTERS = 0.27, 0.4, 0.1
+WORDS_SHARE, WORDS_TOGETHER, MOST_READ, HIGHEST = 0.2, 12, 12, 1.0  # words read by themselves; they hardly lead by more
 OTHER_ACT = 0.4  # how much more another act must sound than the one the rules found
 CACHED = 4  # files of learned weights that are kept
 SHUT = -99.0  # the score of an article that may not be offered
@@ -167,24 +169,37 @@ class Matcher:
             for at, point in zip(order, points, strict=False)
         )
         band: Band = "answer" if sure >= limits.answer else "clarify" if sure >= limits.clarify else "unknown"
-        act = self._act(model, fits[0], normal, ruled=act)
+        act = self._act(model, fits[0], spelt, normal, ruled=act)
         why = self._why(model, near, whole, sure=sure, band=band)
         return Reading(normal.marked, normal.plain, False, candidates, sure, band, act, found, why)
 
-    def _act(self, model: Model, fit: score.Fit, normal: Normalised, *, ruled: str) -> str:
-        """The act of the rules, unless the message sounds much more like another and is not known word for word."""
-        if not len(fit.acts) or self.acts.exact.get(normal.tokens) == ruled:
+    def _act(self, model: Model, fit: score.Fit, spelt: Spelt, normal: Normalised, *, ruled: str) -> str:
+        """The act of the rules, unless the message sounds much more like another and is not known word for word: as a
+        whole, and in those words of it that do most, for a wish may be one thing of many she tells."""
+        heard = dict(zip(model.acts, fit.acts.tolist(), strict=True))
+        near = heard.pop(NEAR, 0.0)
+        if not heard or self.acts.exact.get(normal.tokens) == ruled:
             return ruled
-        name, best = model.acts[int(fit.acts.argmax())], float(fit.acts.max())
-        rival = max(float(fit.scores.max()), fit.outside)
-        if ruled in model.acts:
-            rival = float(fit.acts[model.acts.index(ruled)]) + OTHER_ACT - ACT_LEAD
-        elif ruled:
+        name = max(heard, key=heard.__getitem__)
+        if ruled in heard:
+            sure = heard[name] - heard[ruled] >= OTHER_ACT
+            return name if sure and may_be(name, normal, self.acts) else ruled
+        against = near + ARTICLE_SHARE * float(fit.scores.max()) + MATTERS * matters(normal, self.acts)
+        lacking = ACT - (heard[name] - against)
+        if ruled or lacking > WORDS_SHARE * HIGHEST:
             return ruled
-        if best < ACT or best - rival < ACT_LEAD or not may_be(name, normal, self.acts):
-            return ruled
-        sure = best >= SURE_ACT and best - rival >= SURE_LEAD
-        return name if sure or not doubtful(name, normal, self.acts) else ruled
+        return name if WORDS_SHARE * self._lead(model, spelt, name) >= lacking else ruled
+
+    def _lead(self, model: Model, spelt: Spelt, name: str) -> float:
+        """By how much the act leads all else in those few words that sound most like it."""
+        step = WORDS_TOGETHER // 2
+        starts = range(0, min(max(len(spelt.plain) - step, 1), step * MOST_READ), step)
+        _, fits = score.fits(model, [self._text(spelt, slice(at, at + WORDS_TOGETHER)) for at in starts])
+        leads = []
+        for one in fits:
+            heard = dict(zip(model.acts, one.acts.tolist(), strict=True))
+            leads.append(heard[name] - max(float(one.scores.max()), one.outside, heard.get(NEAR, 0.0)))
+        return float(max(leads))
 
     def _text(self, spelt: Spelt, where: slice) -> Text:
         tokens, plain = spelt.marked[where], spelt.plain[where]
