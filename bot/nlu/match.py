@@ -36,7 +36,7 @@ COUNTRY = 0.05  # a little for, or off, articles titled with her country, or ano
 COUNTRIES = {"korea": "han_quoc", "taiwan": "dai_loan", "china": "trung_quoc"}
 # A message is a speech act from this score, after shares of what speaks against it, and for it: weighed on messages of
 # two authors, each heard by a model that had learned from the other alone.
-ACT, ARTICLE_SHARE, MATTERS = 0.27, 0.4, 0.1
+ACT, ARTICLE_SHARE, MATTERS = 0.22, 0.4, 0.1
 WORDS_SHARE, WORDS_TOGETHER, MOST_READ, HIGHEST = 0.2, 12, 12, 1.0  # words read by themselves; they hardly lead by more
 OTHER_ACT = 0.4  # how much more another act must sound than the one the rules found
 CACHED = 4  # files of learned weights that are kept
