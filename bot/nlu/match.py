@@ -188,13 +188,14 @@ class Matcher:
         lacking = ACT - (heard[name] - against)
         if ruled or lacking > WORDS_SHARE * HIGHEST:
             return ruled
-        return name if WORDS_SHARE * self._lead(model, spelt, name) >= lacking else ruled
+        return name if WORDS_SHARE * self._lead(model, fit, spelt, name) >= lacking else ruled
 
-    def _lead(self, model: Model, spelt: Spelt, name: str) -> float:
+    def _lead(self, model: Model, fit: score.Fit, spelt: Spelt, name: str) -> float:
         """By how much the act leads all else in those few words that sound most like it."""
-        step = WORDS_TOGETHER // 2
-        starts = range(0, min(max(len(spelt.plain) - step, 1), step * MOST_READ), step)
-        _, fits = score.fits(model, [self._text(spelt, slice(at, at + WORDS_TOGETHER)) for at in starts])
+        fits, step = [fit], WORDS_TOGETHER // 2
+        if len(spelt.plain) > WORDS_TOGETHER:
+            starts = range(0, min(len(spelt.plain) - step, step * MOST_READ), step)
+            _, fits = score.fits(model, [self._text(spelt, slice(at, at + WORDS_TOGETHER)) for at in starts])
         leads = []
         for one in fits:
             heard = dict(zip(model.acts, one.acts.tolist(), strict=True))
