@@ -284,16 +284,17 @@ def test_a_view_knows_words_neighbours_pairs_and_concepts() -> None:
         (("ly", "hôn", "ở", "tòa"), ("ly_hon",)),
         (("ly", "hôn", "xa", "tòa"), ()),
         (("tòa", "xử", "ly"), ("viec",)),
+        (("có", "tòa", "nào", "ly", "chưa"), ()),
     ]
     view = learn(texts, window=8)
     rows = view.encode([*texts, (("tòa", "nào", "ly"), ()), ((), ()), (("zzz",), ("lạ",))])
-    lengths = [float(np.sqrt(weights @ weights)) for _, weights in map(rows.row, range(6))]
-    assert lengths == pytest.approx([1, (1 - BLOCK_WEIGHTS[2] ** 2) ** 0.5, 1, lengths[3], 0, 0], abs=1e-5)
+    lengths = [float(np.sqrt(weights @ weights)) for _, weights in map(rows.row, range(7))]
+    assert lengths == pytest.approx([1, (1 - BLOCK_WEIGHTS[2] ** 2) ** 0.5, 1, *lengths[3:5], 0, 0], abs=1e-5)
     words, near, pairs, named = view.blocks
     assert (words, near - words, pairs - near, named - pairs) == (len(view.words), 3, 1, 2)
     own = {int(c) for c in rows.row(0)[0]}
-    other = {int(c) for c in rows.row(3)[0]}
-    assert {c for c in own & other if near <= c < pairs}, "ly … tòa in either order stands in three texts"
+    other = {int(c) for c in rows.row(4)[0]}
+    assert {c for c in own & other if near <= c < pairs}, "ly … tòa in either order stands in four texts"
 
 
 def test_the_rows_learned_with_a_view_are_those_it_gives_the_same_texts() -> None:

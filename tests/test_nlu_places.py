@@ -153,6 +153,11 @@ def test_few_of_the_sentences_people_wrote_name_a_place() -> None:
 
 
 READ = {
+    "phường an bình",
+    "quan 3",
+    "thanh hà hải dương",
+    "vinh bao hai phong",
+    "xã vị thanh",
     "huyen long my",
     "huyen thanh ha",
     "huyện châu thành a",
