@@ -38,6 +38,7 @@ ACTS = {
     "acts_judge2.tsv": "third author, learned from since",
     "acts_learn2.tsv": "fourth author, learned from",
     "acts_learn3.tsv": "fifth author, learned from",
+    "acts_learn4.tsv": "three more authors, learned from",
     "acts_judge3.tsv": "sixth author, never read",
     "acts_near.tsv": "questions that sound like acts",
 }

@@ -153,6 +153,9 @@ def test_few_of_the_sentences_people_wrote_name_a_place() -> None:
 
 
 READ = {
+    "phường bắc hà",
+    "thạch hà, hà tĩnh",
+    "vu thu thai binh",
     "phường an bình",
     "quan 3",
     "thanh hà hải dương",
