@@ -173,7 +173,7 @@ def _met(talk: Talk, state: State, danger: Danger) -> Turn | None:
 
 
 def _answered(talk: Talk, state: State, danger: Danger) -> Turn | None:
-    """She is answered, then asked the safety question; her silence says nothing then. Of danger itself she is asked
+    """She is answered, then asked the safety question, and her silence counts as ever. Of danger itself she is asked
     first."""
     greeted, before = _greeting(talk, state)
     turn = _control(talk, before) or _asked(talk, before)
@@ -181,7 +181,7 @@ def _answered(talk: Talk, state: State, danger: Danger) -> Turn | None:
     if turn.decision != "answer" or article is None or (article.escalate and article.escalate.when == "always"):
         return None
     asked = _safety(talk, turn.state, danger)
-    asked = replace(asked, state=replace(asked.state, last=ANSWERED), effects=())
+    asked = replace(asked, state=replace(asked.state, last=ANSWERED))
     return replace(then(then(greeted, turn), asked), decision=turn.decision)
 
 
