@@ -164,7 +164,9 @@ class Classifier:
             owns[begins + 1] += value * value
         starts, kinds = [start for start, _, _ in slots], [kind for *_, kind in slots]
         for start, end, first in slots:
-            other = self._filled.get(first) or self._filled.setdefault(first, _Beside(first, danger))
+            other = self._filled.get(first)
+            if other is None:  # one that has met no other yet is empty, and so false
+                other = self._filled[first] = _Beside(first, danger)
             near = kinds[slice(*_reached(starts, end))]
             gains[start + 1] += other.alone + SLOTS * sum(map(other.__getitem__, near))
             owns[start + 1] += 1 + SLOTS * SLOTS * len(near)
